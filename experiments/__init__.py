@@ -1,0 +1,1 @@
+"""Experiments: what was measured, with the commands that measure it again. Nothing in slimlit imports them."""

@@ -1,0 +1,1 @@
+"""Turns a big language model into a small, private, explainable one."""

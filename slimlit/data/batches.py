@@ -1,0 +1,106 @@
+"""Batches of examples of like length, addressed by (seed, epoch, position), the same for any number of processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Sampler
+
+Rows = list[int]
+
+
+class LengthGroupedBatches(Sampler[Rows]):
+    """Shuffled batches whose examples are of like length, so that little padding is computed.
+
+    Each epoch's order is drawn from (seed, epoch) alone: rows are shuffled, sorted by length within windows of some
+    batches, cut into batches, and the batches shuffled. Of each batch, process ``rank`` takes every ``num_processes``-th
+    row.
+
+    Guarantees:
+        - every example once an epoch;
+        - iterating continues exactly where a run that took ``num_taken()`` batches stopped, also within an epoch.
+
+    Args:
+        lengths: tokens of each example.
+        batch_size: examples of a batch, over all processes.
+        seed: of the order.
+        window: batches that are sorted together; more means less padding and batches less random.
+        rank: this process.
+        num_processes: all processes.
+        num_taken: batches taken so far, over all epochs, whenever iteration begins; counted here where not given.
+    """
+
+    def __init__(
+        self,
+        lengths: npt.NDArray[np.integer],
+        batch_size: int,
+        seed: int = 0,
+        window: int = 64,
+        rank: int = 0,
+        num_processes: int = 1,
+        num_taken: Callable[[], int] | None = None,
+    ) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.window = window
+        self.rank = rank
+        self.num_processes = num_processes
+        self.num_taken = num_taken or self._count
+        self._given = 0
+
+    def _count(self) -> int:
+        return self._given
+
+    def __len__(self) -> int:
+        return len(cuts(len(self.lengths), self.batch_size, self.num_processes))
+
+    def __iter__(self) -> Iterator[Rows]:
+        epoch, position = divmod(self.num_taken(), max(1, len(self)))
+        self._given = (epoch + 1) * len(self)
+        for batch in self.epoch(epoch)[position:]:
+            yield batch[self.rank :: self.num_processes].tolist()
+
+    def epoch(self, epoch: int) -> list[npt.NDArray[np.intp]]:
+        """The batches of an epoch, for all processes together, in order."""
+        random = np.random.default_rng((self.seed, epoch))
+        rows = random.permutation(len(self.lengths))
+        span = self.window * self.batch_size
+        windows = [rows[at : at + span] for at in range(0, len(rows), span)]
+        ordered = np.concatenate(
+            [window[np.argsort(self.lengths[window], kind="stable")] for window in windows] or [rows]
+        )
+        batches = [ordered[start:end] for start, end in cuts(len(rows), self.batch_size, self.num_processes)]
+        return [batches[number] for number in random.permutation(len(batches))]
+
+
+class SortedBatches(Sampler[Rows]):
+    """Batches in order of length, for reading a split once: the least padding there can be."""
+
+    def __init__(
+        self, lengths: npt.NDArray[np.integer], batch_size: int, rank: int = 0, num_processes: int = 1
+    ) -> None:
+        order = np.argsort(np.asarray(lengths), kind="stable")
+        parts = cuts(len(order), batch_size, num_processes)
+        self.batches = [order[start:end][rank::num_processes].tolist() for start, end in parts]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Rows]:
+        return iter(self.batches)
+
+
+def cuts(num_rows: int, batch_size: int, num_processes: int) -> list[tuple[int, int]]:
+    """Where each batch starts and ends; a rest too small to give every process an example joins the batch before it."""
+    starts = list(range(0, num_rows, batch_size))
+    if len(starts) > 1 and num_rows - starts[-1] < num_processes:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], num_rows], strict=True))
+
+
+def padding_waste(lengths: npt.NDArray[np.integer], batches: Sequence[Sequence[int] | npt.NDArray[np.intp]]) -> float:
+    """The share of padding among all tokens that the batches make the network read, 0 to 1."""
+    lengths = np.asarray(lengths)
+    padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+    return 1.0 - int(lengths.sum()) / max(1, padded)

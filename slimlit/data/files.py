@@ -1,0 +1,230 @@
+"""Read labelled texts from files: CSV, TSV, JSON lines, Parquet, saved or hub Hugging Face data sets, bundled texts."""
+
+import csv
+import difflib
+import gzip
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from slimlit.text.bundles import BUNDLES
+from slimlit.text.bundles import find as find_bundle
+from slimlit.text.clean import clean
+
+FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of the columns to read; no label column is needed where texts are only to be labelled."""
+
+    text: str = "text"
+    pair: str | None = None
+    label: str | None = "label"
+
+    def needed(self) -> list[str]:
+        """The columns that must be there."""
+        return [name for name in (self.text, self.pair, self.label) if name is not None]
+
+
+@dataclass
+class Texts:
+    """Cleaned texts with their labels as words, and what was left out on the way."""
+
+    texts: list[str] = field(default_factory=list)
+    pairs: list[str] | None = None
+    labels: list[str] = field(default_factory=list)
+    num_empty: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: Iterable[int]) -> "Texts":
+        """Those rows, in that order."""
+        chosen = list(rows)
+        pairs = None if self.pairs is None else [self.pairs[row] for row in chosen]
+        labels = [self.labels[row] for row in chosen] if self.labels else []
+        return Texts([self.texts[row] for row in chosen], pairs, labels)
+
+
+def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
+    """The texts of a file, folder, bundled name or hub name.
+
+    Rows with an empty text, pair or label are counted in ``num_empty``; rows that cannot be read are described in
+    ``broken``, by line where the format has lines.
+
+    Args:
+        source: what to read. A saved data set with several splits gives ``split``.
+        columns: the names of its columns.
+        split: the wanted part of a data set that has parts.
+
+    Raises:
+        ValueError: no such file, no such column, an unknown format, or nothing readable in it.
+    """
+    texts = Texts(pairs=None if columns.pair is None else [])
+    seen: list[str] = []
+    for record in _records(source, split, texts.broken):
+        if not seen:
+            seen = list(record)
+            _check_columns(source, columns, seen)
+        values = [clean(_as_word(record[name])) for name in columns.needed()]
+        if not all(values):
+            texts.num_empty += 1
+            continue
+        texts.texts.append(values[0])
+        if texts.pairs is not None:
+            texts.pairs.append(values[1])
+        if columns.label is not None:
+            texts.labels.append(values[-1])
+    if not len(texts):
+        found = f"{texts.num_empty} empty and {len(texts.broken)} broken rows" if seen or texts.broken else "no rows"
+        raise ValueError(f"no text in {source}: {found}\nexpected rows with columns {', '.join(columns.needed())}")
+    return texts
+
+
+def _as_word(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _check_columns(source: str, columns: Columns, seen: list[str]) -> None:
+    for name in columns.needed():
+        if name not in seen:
+            near = difflib.get_close_matches(name, seen, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            role = {columns.text: "text_column", columns.pair: "pair_column", columns.label: "label_column"}[name]
+            raise ValueError(
+                f"no column {name!r} in {source}\nit has: {', '.join(map(str, seen))}\n{hint}name it: data.init_args.{role}: COLUMN"
+            )
+
+
+def _records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
+    path = Path(source)
+    if not path.exists() and source in BUNDLES:
+        path = find_bundle(source)
+    plain = path.name.removesuffix(".gz")
+    if path.is_file():
+        if plain.endswith((".csv", ".tsv")):
+            return _table(path, broken)
+        if plain.endswith((".jsonl", ".json")):
+            return _json_lines(path, broken)
+        if plain.endswith(".parquet"):
+            return iter(_datasets().Dataset.from_parquet(str(path)))
+        raise ValueError(
+            f"{source} has no known format\nexpected a name ending in {', '.join(FORMATS)} (or .gz), or a folder"
+        )
+    if path.is_dir():
+        return _saved(path, split)
+    if path.suffix or source.startswith((".", "/", "~")) or source.count("/") > 1:
+        names = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
+        near = difflib.get_close_matches(path.name, names, n=1)
+        hint = f"did you mean {path.parent / near[0]}? " if near else ""
+        raise ValueError(
+            f"no such file: {source}\n{hint}expected a file, a saved data set, a hub name or: {_text_bundles()}"
+        )
+    return _hub(source, split)
+
+
+def _text_bundles() -> str:
+    return ", ".join(name for name, bundle in BUNDLES.items() if bundle.main)
+
+
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _table(path: Path, broken: list[str]) -> Iterator[Record]:
+    """Rows under a header; a TSV has no quoting."""
+    csv.field_size_limit(sys.maxsize)
+    with _open(path) as file:
+        if path.name.removesuffix(".gz").endswith(".tsv"):
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        else:
+            reader = csv.reader(file)
+        try:
+            header = next(reader, [])
+            for row in reader:
+                if not row:
+                    continue
+                if len(row) == len(header):
+                    yield dict(zip(header, row, strict=True))
+                else:
+                    broken.append(f"line {reader.line_num}: {len(row)} cells, expected {len(header)}")
+        except (csv.Error, UnicodeDecodeError) as problem:
+            raise ValueError(
+                f"{path} cannot be read after line {reader.line_num}: {problem}\nexpected UTF-8 text"
+            ) from problem
+
+
+def _json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
+    with _open(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as problem:
+                broken.append(f"line {number}: {problem.msg}")
+                continue
+            if isinstance(record, dict):
+                yield record
+            else:
+                broken.append(f"line {number}: {type(record).__name__}, expected an object")
+
+
+def _datasets() -> Any:
+    try:
+        import datasets
+    except ImportError as missing:
+        raise ValueError('this format needs the package datasets\ntype: pip install "slimlit[files]"') from missing
+    return datasets
+
+
+def _saved(folder: Path, split: str) -> Iterator[Record]:
+    datasets = _datasets()
+    try:
+        return _part(datasets.load_from_disk(str(folder)), str(folder), split)
+    except FileNotFoundError as problem:
+        raise ValueError(
+            f"{folder} is no saved data set\nexpected a folder written by save_to_disk, or a file in it"
+        ) from problem
+
+
+def _hub(name: str, split: str) -> Iterator[Record]:
+    datasets = _datasets()
+    try:
+        return _part(datasets.load_dataset(name), name, split)
+    except (OSError, ConnectionError, datasets.exceptions.DatasetsError) as problem:
+        near = difflib.get_close_matches(name, BUNDLES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"no text called {name!r}: {str(problem).splitlines()[0][:160]}\n"
+            f"{hint}expected a file, a saved data set, a hub name or: {_text_bundles()}"
+        ) from problem
+
+
+def _part(loaded: Any, source: str, split: str) -> Iterator[Record]:
+    """The wanted split, with class numbers turned into the names the data set gives them."""
+    if isinstance(loaded, dict):
+        if split not in loaded:
+            raise ValueError(f"{source} has no split {split!r}\nit has: {', '.join(loaded)}")
+        loaded = loaded[split]
+    names = {column: feature.names for column, feature in loaded.features.items() if hasattr(feature, "names")}
+    for record in loaded:
+        yield {column: _class_name(names.get(column), value) for column, value in record.items()}
+
+
+def _class_name(names: list[str] | None, value: Any) -> Any:
+    if names is None or not isinstance(value, int):
+        return value
+    return names[value] if 0 <= value < len(names) else None

@@ -1,0 +1,138 @@
+"""Toy reviews with a planted answer: one word decides the label, so accuracy 1.0 is reachable and reasons can be checked."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+Language = Literal["en", "zh"]
+
+_DECIDING = {
+    "en": {
+        "negative": ["dull", "clumsy", "hollow", "tedious"],
+        "positive": ["joyful", "graceful", "moving", "brilliant"],
+    },
+    "zh": {"negative": ["糟糕", "失望", "无聊"], "positive": ["精彩", "喜欢", "感人"]},
+}
+_FILLER = {
+    "en": [
+        "the",
+        "a",
+        "film",
+        "story",
+        "actor",
+        "scene",
+        "music",
+        "and",
+        "with",
+        "of",
+        "in",
+        "it",
+        "this",
+        "was",
+        "feels",
+        "quite",
+        "rather",
+        "very",
+        "director",
+        "script",
+        "camera",
+        "long",
+        "short",
+        "evening",
+        "city",
+        "house",
+        "child",
+        "mother",
+        "again",
+        "first",
+        "last",
+        "not",
+        "only",
+        "because",
+        "while",
+        "about",
+    ],
+    "zh": ["电影", "故事", "演员", "这", "部", "的", "是", "我", "们", "在", "看", "音乐", "和", "导演", "很", "城市"],
+}
+
+
+@dataclass(frozen=True)
+class ToyReview:
+    """A text, its label, and the number of the word that decides it (words are split at spaces; Chinese has none)."""
+
+    text: str
+    label: str
+    words: list[str]
+    deciding: int
+
+
+def toy_words(language: Language = "en") -> list[str]:
+    """Every word a toy review may hold."""
+    return [*_FILLER[language], *(word for words in _DECIDING[language].values() for word in words)]
+
+
+def toy_reviews(num_examples: int, seed: int = 0, language: Language = "en") -> list[ToyReview]:
+    """Balanced reviews of 5 to 14 words, each with one deciding word at a random place."""
+    random = np.random.default_rng(seed)
+    reviews = []
+    for number in range(num_examples):
+        label = ("negative", "positive")[number % 2]
+        words = [str(word) for word in random.choice(_FILLER[language], size=random.integers(4, 14))]
+        deciding = int(random.integers(0, len(words) + 1))
+        words.insert(deciding, str(random.choice(_DECIDING[language][label])))
+        reviews.append(ToyReview(("" if language == "zh" else " ").join(words), label, words, deciding))
+    return reviews
+
+
+def write_toy_files(folder: Path, num_train: int = 320, num_other: int = 64, language: Language = "en") -> None:
+    """Write ``train.csv``, ``validation.csv`` and ``test.csv`` with columns text and label."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (split, count) in enumerate({"train": num_train, "validation": num_other, "test": num_other}.items()):
+        with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("text", "label"))
+            writer.writerows((review.text, review.label) for review in toy_reviews(count, seed, language))
+
+
+def write_toy_model(
+    folder: Path, seed: int = 0, layers: int = 2, width: int = 32, heads: int = 2, max_positions: int = 64
+) -> None:
+    """Write a tiny random BERT that knows the toy words, and characters for all others, as a Hugging Face folder."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    characters = sorted({character for word in toy_words("zh") for character in word})
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        ".",
+        ",",
+        "'",
+        *letters,
+        *(f"##{x}" for x in letters),
+        *characters,
+    ]
+    vocabulary = list(dict.fromkeys([*words, *toy_words("en")]))
+    tokenizer = BertTokenizer(
+        vocab={word: number for number, word in enumerate(vocabulary)}, model_max_length=max_positions
+    )
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=2 * width,
+        max_position_embeddings=max_positions,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        BertModel(config, add_pooling_layer=False).save_pretrained(folder)

@@ -1,0 +1,10 @@
+"""Losses: outputs and batch in, one number per example out."""
+
+from slimlit.losses.attention_relations import AttentionRelations
+from slimlit.losses.base import Loss
+from slimlit.losses.hard_labels import HardLabels
+from slimlit.losses.hidden_states import HiddenStates
+from slimlit.losses.soft_targets import SoftTargets
+from slimlit.losses.weighted_sum import WeightedSum
+
+__all__ = ["AttentionRelations", "HardLabels", "HiddenStates", "Loss", "SoftTargets", "WeightedSum"]

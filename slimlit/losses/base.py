@@ -1,0 +1,49 @@
+"""The one contract of a loss: outputs and batch in, one number per example out."""
+
+from typing import TypeVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from slimlit.types import Batch, Configured, Needs, Output
+
+T = TypeVar("T")
+
+
+class Loss(nn.Module):
+    """One number per example; the task takes the mean, so no example's loss may depend on its neighbours.
+
+    ``student_needs`` and ``teacher_needs`` name the outputs to compute, beyond the student's logits which are always
+    there; a loss whose ``teacher_needs`` is empty trains without a teacher.
+    """
+
+    student_needs: Needs = frozenset()
+    teacher_needs: Needs = frozenset()
+
+    def prepare(self, student: Configured, teacher: Configured | None) -> None:
+        """Look at both networks once before training: check layers and widths, make projections.
+
+        Raises:
+            ValueError: the networks lack what the loss needs.
+        """
+
+    def forward(self, student: Output, teacher: Output | None, batch: Batch) -> Float[Tensor, " batch"]:
+        """One number per example."""
+        raise NotImplementedError
+
+    def parts(self, student: Output, teacher: Output | None, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+        """The named numbers this loss is made of, unweighted, as they are logged."""
+        return {"loss": self(student, teacher, batch)}
+
+    def combine(self, parts: dict[str, Float[Tensor, " batch"]]) -> Float[Tensor, " batch"]:
+        """The loss from its :meth:`parts`."""
+        return parts["loss"]
+
+
+def teacher_of(loss: Loss, teacher: T | None) -> T:
+    """The teacher, which this loss cannot do without."""
+    if teacher is None:
+        raise ValueError(
+            f"{type(loss).__name__} compares with a teacher and there is none\nset model.init_args.teacher"
+        )
+    return teacher

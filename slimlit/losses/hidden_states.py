@@ -1,0 +1,65 @@
+"""``HiddenStates``: the student's hidden states near the teacher's, through a learned projection where widths differ."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from slimlit.losses.base import Loss, teacher_of
+from slimlit.types import Batch, Configured, Output
+
+
+class HiddenStates(Loss):
+    """Mean squared distance between hidden states of paired layers, one number per example.
+
+    ``L_b = mean over pairs (s, t) of 1 / (|x_b| width) sum_{i in x_b} ||P_st h^S_{s,i} - h^T_{t,i}||^2``, where ``x_b``
+    are the example's own tokens and ``P`` is the identity where widths are equal.
+
+    Guarantees:
+        - never reads a padded token; never mixes two examples.
+
+    Args:
+        pairs: ``[student layer, teacher layer]`` pairs; layers count from 1, and 0 is what enters layer 1.
+
+    Source: Jiao et al. 2020 (TinyBERT), arXiv:1909.10351, equation 8.
+    """
+
+    def __init__(self, pairs: list[tuple[int, int]]) -> None:
+        super().__init__()
+        if not pairs:
+            raise ValueError("HiddenStates got no pairs\nexpected [student layer, teacher layer] pairs: [[3, 6]]")
+        self.pairs = [(int(ours), int(theirs)) for ours, theirs in pairs]
+        self.student_needs = frozenset(f"hidden_states.{ours}" for ours, _ in self.pairs)
+        self.teacher_needs = frozenset(f"hidden_states.{theirs}" for _, theirs in self.pairs)
+        self.projections = nn.ModuleList()
+
+    def prepare(self, student: Configured, teacher: Configured | None) -> None:
+        """Check the layers and make a projection for each pair, where widths differ.
+
+        Raises:
+            ValueError: no teacher, or a layer that a network does not have.
+        """
+        ours, theirs = student.config, teacher_of(self, teacher).config
+        for layer, depth, role in [
+            *((mine, ours.num_hidden_layers, "student") for mine, _ in self.pairs),
+            *((other, theirs.num_hidden_layers, "teacher") for _, other in self.pairs),
+        ]:
+            if not 0 <= layer <= depth:
+                raise ValueError(
+                    f"HiddenStates pairs layer {layer} of a {role} of {depth} layers\nexpected 0 to {depth}"
+                )
+        if ours.hidden_size != theirs.hidden_size:
+            make = [nn.Linear(ours.hidden_size, theirs.hidden_size, bias=False) for _ in self.pairs]
+            self.projections = nn.ModuleList(make)
+
+    def forward(self, student: Output, teacher: Output | None, batch: Batch) -> Float[Tensor, " batch"]:
+        """The mean squared distance of each example."""
+        target = teacher_of(self, teacher)
+        real = batch["attention_mask"].bool()
+        total = torch.zeros(len(real), device=real.device)
+        for number, (ours, theirs) in enumerate(self.pairs):
+            states = student.hidden_states[ours]
+            if len(self.projections):
+                states = self.projections[number](states)
+            distance = (states.float() - target.hidden_states[theirs].float()).square().mean(dim=-1)
+            total = total + distance.masked_fill(~real, 0.0).sum(dim=-1) / real.sum(dim=-1).clamp(min=1)
+        return total / len(self.pairs)

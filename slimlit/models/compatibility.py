@@ -1,0 +1,71 @@
+"""Checks that a student, its teacher and the text fit together, from configurations alone."""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+
+from slimlit.models.network import Network
+from slimlit.text.tokenizers import load_tokenizer
+
+
+def check_text(config: PreTrainedConfig, role: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+    """The network's embedding tables reach as far as the tokenizer and the longest text.
+
+    Raises:
+        ValueError: a token id or a position beyond the tables of ``role`` (teacher or student).
+    """
+    if len(tokenizer) > config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {len(tokenizer):,} tokens, the {role}'s vocabulary {config.vocab_size:,}\n"
+            f"set data.init_args.tokenizer to the {role}'s own"
+        )
+    encoder = config.to_dict().get("encoder") or config.to_dict()
+    positions = encoder.get("max_position_embeddings")
+    if positions is None:
+        return
+    if encoder.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
+        positions -= int(encoder.get("pad_token_id") or 0) + 1  # these count positions from pad_token_id + 1
+    if max_length > positions:
+        raise ValueError(
+            f"max_length is {max_length}, but the {role} has positions for {positions} tokens\n"
+            f"set data.init_args.max_length to at most {positions}"
+        )
+
+
+def check_teacher(
+    teacher: Network, student: PreTrainedConfig, labels: Sequence[str], tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """The teacher knows the same classes, and reads the same tokens, as the student.
+
+    Raises:
+        ValueError: an untrained head, other classes, or another vocabulary.
+    """
+    known = teacher.label_names
+    if known is None:
+        raise ValueError(
+            "the teacher has no trained classification head, so it has nothing to teach\n"
+            "fine-tune it first (configs/teacher.yaml) and name that run: source: runs/teacher"
+        )
+    unnamed = all(name == f"LABEL_{number}" for number, name in enumerate(known))
+    if len(known) != len(labels) or not (unnamed or list(known) == list(labels)):
+        raise ValueError(
+            f"teacher and data differ in their classes\nteacher: {_short(known)}\ndata: {_short(labels)}\n"
+            "use a teacher fine-tuned on these classes, or set data.init_args.labels to the teacher's order"
+        )
+    teacher_config = teacher.config()
+    if teacher_config.vocab_size != student.vocab_size:
+        raise ValueError(
+            f"teacher and student differ in their vocabularies: {teacher_config.vocab_size:,} and {student.vocab_size:,} tokens\n"
+            "both must read the same tokens: make the student of this teacher (slimlit.models.Shrunk)"
+        )
+    if teacher.tokenizer_source is not None:
+        vocabulary = load_tokenizer(teacher.tokenizer_source).get_vocab()
+        if vocabulary != tokenizer.get_vocab():
+            raise ValueError(
+                f"the teacher's tokenizer ({teacher.tokenizer_source}) differs from the data's\n"
+                f"set data.init_args.tokenizer: {teacher.tokenizer_source}"
+            )
+
+
+def _short(names: Sequence[str]) -> str:
+    return f"{len(names)} classes: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"

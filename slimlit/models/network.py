@@ -1,0 +1,41 @@
+"""The contract of a network in YAML: a recipe that can be checked before any weight is loaded."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from transformers import PreTrainedConfig, PreTrainedModel
+
+
+class Network(ABC):
+    """A model to be: its configuration can be read at once, its weights are loaded when the task asks for them.
+
+    Name any subclass by its import path in YAML. Two methods make a new one.
+    """
+
+    @abstractmethod
+    def config(self, teacher: PreTrainedConfig | None = None) -> PreTrainedConfig:
+        """The configuration the built model will have, apart from its labels; reads no weights.
+
+        Raises:
+            ValueError: there is no such model, or its settings do not fit it (or the teacher it is made of).
+        """
+
+    @abstractmethod
+    def build(self, labels: Sequence[str], teacher: PreTrainedModel | None = None) -> PreTrainedModel:
+        """The model, with a head over ``labels``; ``teacher`` is there for students made of one."""
+
+    @property
+    def tokenizer_source(self) -> str | None:
+        """Where the tokenizer this model was trained with is found; None where the model brings none."""
+        return None
+
+    @property
+    def label_names(self) -> list[str] | None:
+        """The classes a trained head already knows, in order; None where the head is still to be trained."""
+        return None
+
+
+def name_labels(config: PreTrainedConfig, labels: Sequence[str]) -> None:
+    """Write the label names into a configuration."""
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}

@@ -1,0 +1,164 @@
+"""A teacher's stored outputs for a fixed split of texts: memory-mapped arrays in a folder named by their origin."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from slimlit.types import Batch, Needs, Output
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+Identity = dict[str, Any]
+
+
+@runtime_checkable
+class FixedTexts(Protocol):
+    """A split whose batches are the same in every epoch and every run with the same ``fingerprint``."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of texts, tokenizer and settings."""
+
+    @property
+    def lengths(self) -> npt.NDArray[Any]:
+        """The tokens of each example."""
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Those examples, padded on the right."""
+
+    def __len__(self) -> int: ...
+
+
+def identify(teacher: str, split: FixedTexts, needs: Needs, precision: str) -> Identity:
+    """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
+
+    Args:
+        teacher: its :func:`~slimlit.models.fingerprint.fingerprint`.
+        split: the texts.
+        needs: outputs beyond the logits.
+        precision: of the arithmetic, in words.
+    """
+    return {
+        "format": FORMAT,
+        "teacher": teacher,
+        "texts": split.fingerprint,
+        "num_examples": len(split),
+        "needs": sorted(needs | {"logits"}),
+        "precision": precision,
+    }
+
+
+def folder_for(root: Path, identity: Identity) -> Path:
+    """The folder in ``root`` that holds, or will hold, these outputs; its name is the hash of their identity."""
+    return root / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+class TeacherOutputs:
+    """The stored outputs of one split, ready to be read by ``example_id``.
+
+    Logits are held in memory; states by token stay on disk, memory-mapped, and are read where a batch needs them.
+    """
+
+    def __init__(self, folder: Path, identity: Identity, split: FixedTexts, verify: bool = True) -> None:
+        """Open what :func:`compute` wrote.
+
+        Args:
+            folder: as :func:`folder_for` names it.
+            identity: what the caller expects to find.
+            split: the texts the outputs belong to.
+            verify: hash every file; off for further processes of a job whose first has done so.
+
+        Raises:
+            ValueError: the folder holds something else, or files that are not as they were written.
+        """
+        dtypes = _checked_manifest(folder, identity, verify)
+        arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
+        self.logits = arrays.pop("logits").clone().float()
+        self.states = arrays
+        self.lengths = torch.as_tensor(np.asarray(split.lengths), dtype=torch.int64)
+        self.offsets = torch.as_tensor(offsets_of(split.lengths)[:-1])
+        if any(len(state) != int(self.lengths.sum()) for state in arrays.values()) or len(self.logits) != len(split):
+            raise _refusal(folder, "its arrays have other sizes than the texts")
+
+    def to(self, device: torch.device) -> "TeacherOutputs":
+        """The same with its logits on ``device``, where they are read without waiting for it."""
+        self.logits = self.logits.to(device)
+        return self
+
+    def rows(self, example_id: Int[Tensor, " batch"], tokens: int) -> Output:
+        """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``."""
+        logits = self.logits.index_select(0, example_id)
+        if not self.states:
+            return Output(logits=logits)
+        rows = example_id.cpu()
+        spans = list(zip(self.offsets[rows].tolist(), self.lengths[rows].tolist(), strict=True))
+        longest = max(length for _, length in spans)
+        if longest > tokens:
+            raise ValueError(f"a batch is {tokens} tokens wide where the cached teacher saw {longest}")
+        groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
+        for name, flat in self.states.items():
+            part, _, layer = name.partition(".")
+            # reads only the rows' own tokens, and faster than one index_select over padded positions
+            state = nn.utils.rnn.pad_sequence(
+                [flat[start : start + length] for start, length in spans], batch_first=True
+            )
+            state = nn.functional.pad(state, (0, 0) * (state.ndim - 2) + (0, tokens - longest))
+            state = state if part == "hidden_states" else state.transpose(1, 2)
+            groups[part][int(layer)] = state.to(example_id.device)
+        return Output(logits, groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
+
+
+def offsets_of(lengths: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Where each example's tokens start in a flat array over all tokens, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def _open(file: Path, dtype: str) -> Tensor:
+    # copy-on-write: torch warns of a read-only array, and nothing here writes
+    array = torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
+    return array.view(torch.bfloat16) if dtype == "bfloat16" else array
+
+
+def hash_file(file: Path) -> str:
+    """The sha256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _checked_manifest(folder: Path, identity: Identity, verify: bool) -> dict[str, str]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _refusal(folder, f"its {MANIFEST} cannot be read") from error
+    if not isinstance(manifest, dict):
+        raise _refusal(folder, f"its {MANIFEST} is no list of properties")
+    for name, expected in identity.items():
+        if manifest.get(name) != expected:
+            raise _refusal(folder, f"{name} is {manifest.get(name)!r} where {expected!r} was expected")
+    dtypes, hashes = manifest.get("dtypes"), manifest.get("sha256")
+    if (
+        not isinstance(dtypes, dict)
+        or not isinstance(hashes, dict)
+        or not set(dtypes) == set(hashes) == set(identity["needs"])
+    ):
+        raise _refusal(folder, f"its {MANIFEST} lists other outputs than {', '.join(identity['needs'])}")
+    for name, expected in hashes.items():
+        file = folder / f"{name}.npy"
+        if not file.is_file() or (verify and hash_file(file) != expected):
+            raise _refusal(folder, f"{file.name} is missing or not as it was written")
+    return dtypes
+
+
+def _refusal(folder: Path, reason: str) -> ValueError:
+    return ValueError(
+        f"the teacher outputs in {folder} are wrong or damaged and will not be used:\n{reason}\n"
+        "delete that folder; they are computed again"
+    )

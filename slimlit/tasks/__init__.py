@@ -1,0 +1,5 @@
+"""Tasks: LightningModules that wrap a student and perhaps its teacher, with a head's names and metrics."""
+
+from slimlit.tasks.sequence_classification import SequenceClassification
+
+__all__ = ["SequenceClassification"]

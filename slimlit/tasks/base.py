@@ -1,0 +1,135 @@
+"""The base of every task: a student, perhaps a teacher, a loss, an optimizer; trains plainly without a teacher, distils with one."""
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import PreTrainedModel
+
+from slimlit.losses import Loss
+from slimlit.models import Network, read
+from slimlit.types import Batch, Needs, Output
+
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+_TEACHER = "teacher."
+
+
+class Task(LightningModule):
+    """Student, teacher, loss and optimizer as a LightningModule; subclasses add the head's names and metrics.
+
+    Guarantees:
+        - the teacher is a guest: frozen, in eval mode, not in the optimizer, not in a checkpoint;
+        - the loss of a batch is the plain mean over its examples, over all processes.
+    """
+
+    student: PreTrainedModel
+    teacher: PreTrainedModel | None
+
+    def __init__(
+        self, student: Network, teacher: Network | None, loss: Loss, optimizer: MakeOptimizer, warmup: float
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= warmup <= 1.0:
+            raise ValueError(f"warmup is {warmup}; expected a fraction of the training steps, 0 to 1")
+        if loss.teacher_needs and teacher is None:
+            raise ValueError(
+                f"{type(loss).__name__} compares with a teacher and there is none\nset model.init_args.teacher"
+            )
+        self.student_network = student
+        self.teacher_network = teacher
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.warmup = warmup
+        self._built = False
+
+    def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
+        """Build student and teacher, weights and all."""
+        raise NotImplementedError
+
+    def configure_model(self) -> None:
+        """Build the networks, once; by now ``setup`` has checked that they fit."""
+        if self._built:
+            return
+        self.student, self.teacher = self.networks()
+        if self.teacher is not None:
+            self.teacher.requires_grad_(False)
+        self.loss.prepare(self.student, self.teacher)
+        self.train()
+        self._built = True
+
+    def train(self, mode: bool = True) -> "Task":
+        """Set train or eval mode; the teacher stays in eval mode."""
+        super().train(mode)
+        if self._built or "teacher" in self._modules:
+            self._rest_teacher()
+        return self
+
+    def _rest_teacher(self) -> None:
+        if self.teacher is not None:
+            self.teacher.eval()
+
+    def on_fit_start(self) -> None:
+        """Enter train mode: since Lightning 2.2 ``fit`` does not, and ``from_pretrained`` leaves models in eval mode."""
+        self.train()
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer over student and loss, with linear warm-up and linear decay to zero over the planned steps."""
+        optimizer = self.make_optimizer([*self.student.parameters(), *self.loss.parameters()])
+        planned = self.trainer.estimated_stepping_batches
+        if not math.isfinite(planned):
+            return optimizer
+        warm = max(1, round(self.warmup * planned))
+        scale = lambda step: min((step + 1) / warm, max(0.0, (planned - step) / max(1, planned - warm)))  # noqa: E731
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, scale), "interval": "step"}}
+
+    def read_teacher(self, batch: Batch, needs: Needs) -> Output | None:
+        """What the teacher says of the batch: as a callback put it there, or by running it; None without a teacher."""
+        if "teacher" in batch:
+            return batch["teacher"]
+        if self.teacher is None:
+            return None
+        with torch.no_grad():
+            return read(self.teacher, batch, needs)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The mean loss of the batch."""
+        student = read(self.student, batch, self.loss.student_needs)
+        teacher = self.read_teacher(batch, self.loss.teacher_needs) if self.loss.teacher_needs else None
+        parts = self.loss.parts(student, teacher, batch)
+        loss = self.mean(self.loss.combine(parts))
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.log("train/loss", loss.detach(), prog_bar=True)
+            if len(parts) > 1:
+                self.log_dict({f"train/loss_{name}": part.detach().mean() for name, part in parts.items()})
+            self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+        return loss
+
+    def mean(self, losses: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+        """The mean over the examples of all processes, scaled for the gradient averaging of DDP."""
+        if self.trainer.world_size == 1:
+            return losses.mean()
+        count = self.trainer.strategy.reduce(torch.tensor(float(len(losses)), device=losses.device), reduce_op="sum")
+        return losses.sum() * self.trainer.world_size / count
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave the teacher out."""
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: weight for name, weight in state.items() if not name.startswith(_TEACHER)}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refill the teacher, so that loading stays strict about everything else."""
+        if self.teacher is not None:
+            for name, weight in self.teacher.state_dict().items():
+                checkpoint["state_dict"][_TEACHER + name] = weight
+
+    def export_student(self, folder: Path) -> None:
+        """Write the student as a Hugging Face folder with its tokenizer."""
+        self.student.save_pretrained(folder)
+        self.trainer.datamodule.tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]

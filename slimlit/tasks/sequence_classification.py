@@ -1,0 +1,112 @@
+"""Classify texts or pairs of texts: sentiment, topics, offence, entailment; plainly or distilled from a teacher."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError, MulticlassF1Score
+from transformers import PreTrainedModel
+
+from slimlit.losses import HardLabels, Loss
+from slimlit.models import Network, read
+from slimlit.models.compatibility import check_teacher, check_text
+from slimlit.tasks.base import MakeOptimizer, Task
+from slimlit.tasks.optimizers import AdamW
+from slimlit.types import Batch
+
+
+class SequenceClassification(Task):
+    """One label a text. The classes are those of the data.
+
+    Args:
+        student: the network to train.
+        teacher: a fine-tuned network over the same classes and tokens; without one, training is plain.
+        loss: what to minimise; outputs and batch in, one number per example out.
+        optimizer: called with the parameters of student and loss.
+        warmup: fraction of the steps over which the learning rate rises; then it falls linearly to zero.
+    """
+
+    def __init__(
+        self,
+        student: Network,
+        teacher: Network | None = None,
+        loss: Loss | None = None,
+        optimizer: MakeOptimizer = AdamW,
+        warmup: float = 0.1,
+    ) -> None:
+        super().__init__(student, teacher, loss or HardLabels(), optimizer, warmup)
+
+    def setup(self, stage: str) -> None:
+        """Check that student, teacher and data fit, before any weight is loaded; make the metrics."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        teacher = None if self.teacher_network is None else self.teacher_network.config()
+        student = self.student_network.config(teacher)
+        check_text(student, "student", data.tokenizer, data.max_length)
+        if self.teacher_network is not None and teacher is not None:
+            check_teacher(self.teacher_network, student, data.labels, data.tokenizer)
+            check_text(teacher, "teacher", data.tokenizer, data.max_length)
+        if len(data.labels) < 2:
+            raise ValueError(f"the data has one class only: {data.labels}; a classifier needs at least two")
+        self.labels = list(data.labels)
+        num_classes = len(self.labels)
+        metrics = MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+                "macro_f1": MulticlassF1Score(num_classes, average="macro"),
+                "calibration_error": MulticlassCalibrationError(num_classes, n_bins=15),
+            },
+            compute_groups=False,
+        )
+        self.metrics = torch.nn.ModuleDict()
+        for split in ("validation", "test"):
+            self.metrics[split] = metrics.clone(prefix=f"{split}/")
+            self.metrics[f"{split}_agreement"] = MulticlassAccuracy(num_classes, average="micro")
+
+    def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
+        """The student, made of the teacher where it says so, and the teacher."""
+        teacher = None if self.teacher_network is None else self.teacher_network.build(self.labels)
+        return self.student_network.build(self.labels, teacher), teacher
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor | None]:
+        """Score a batch; what it returns is for callbacks."""
+        return self._score(batch, "validation")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor | None]:
+        """Score a batch; what it returns is for callbacks."""
+        return self._score(batch, "test")
+
+    def _score(self, batch: Batch, split: str) -> dict[str, Tensor | None]:
+        student = read(self.student, batch, self.loss.student_needs)
+        teacher = self.read_teacher(batch, self.loss.teacher_needs)
+        losses = (
+            self.loss.combine(self.loss.parts(student, teacher, batch))
+            if teacher or not self.loss.teacher_needs
+            else None
+        )
+        metrics, agreement = self.metrics[split], self.metrics[f"{split}_agreement"]
+        assert isinstance(metrics, MetricCollection)
+        assert isinstance(agreement, MulticlassAccuracy)
+        logits = student.logits.float()
+        metrics.update(logits, batch["labels"])
+        size = len(logits)
+        if losses is not None:
+            self.log(
+                f"{split}/loss", losses.mean(), batch_size=size, on_epoch=True, sync_dist=self.trainer.world_size > 1
+            )
+        self.log_dict(metrics, batch_size=size, on_step=False, on_epoch=True)
+        if teacher is not None:
+            agreement.update(logits, teacher.logits.argmax(dim=-1))
+            self.log(f"{split}/agreement", agreement, batch_size=size, on_step=False, on_epoch=True)
+        return {
+            "logits": logits,
+            "labels": batch["labels"],
+            "example_id": batch["example_id"],
+            "teacher_logits": None if teacher is None else teacher.logits,
+            "losses": losses,
+        }
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Probabilities ``(batch, classes)`` and the rows they are for."""
+        logits = read(self.student, batch).logits
+        return {"example_id": batch["example_id"], "probabilities": torch.softmax(logits.float(), dim=-1)}

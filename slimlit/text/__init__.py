@@ -1,0 +1,1 @@
+"""Text without torch: bundled texts and models, stop words, tokenizers."""

@@ -1,0 +1,39 @@
+"""Load the tokenizer of a model: of a run, a bundled package, a folder, or the hub."""
+
+import difflib
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from slimlit.text.bundles import BUNDLES
+from slimlit.text.bundles import find as find_bundle
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerFast:
+    """The fast tokenizer at ``source``; no network is asked where it is a run, a folder or a bundle.
+
+    Raises:
+        ValueError: there is none, or it has no fast version (which knows where each token stands in the text).
+    """
+    folder = Path(source)
+    place = source
+    if (folder / "student").is_dir():
+        place = str(folder / "student")
+    elif not folder.is_dir() and source in BUNDLES:
+        place = str(find_bundle(source))
+    elif folder.is_absolute() and not folder.is_dir():
+        raise ValueError(f"no tokenizer at {source}: there is no such folder")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place)
+    except (OSError, ValueError) as problem:
+        near = difflib.get_close_matches(source, BUNDLES, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"no tokenizer at {source!r}: {str(problem).splitlines()[0][:200]}\n"
+            f"{hint}expected a run, a folder, a hub name, or one of: {', '.join(BUNDLES)}"
+        ) from problem
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ValueError(
+            f"the tokenizer at {source!r} has no fast version\nsave one with save_pretrained (tokenizer.json)"
+        )
+    return tokenizer

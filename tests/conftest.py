@@ -1,0 +1,29 @@
+"""What every test may ask for: toy data with planted answers, a toy model, a cache folder of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from slimlit.data.toy import write_toy_files, write_toy_model
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIMLIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random BERT with a tokenizer that knows the toy words."""
+    folder = tmp_path_factory.mktemp("toy-model")
+    write_toy_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.csv, validation.csv and test.csv of toy reviews."""
+    folder = tmp_path_factory.mktemp("toy-files")
+    write_toy_files(folder)
+    return folder

@@ -1,0 +1,86 @@
+"""A student made of a teacher starts as the teacher where shapes allow."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertForSequenceClassification
+
+from slimlit.models import Pretrained, SequenceClassifier, SequenceClassifierConfig, Shrunk
+
+CONFIG = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=32)
+LABELS = ["bad", "good"]
+
+
+def teacher(pooling: str = "mean") -> SequenceClassifier:
+    torch.manual_seed(0)
+    return SequenceClassifier(SequenceClassifierConfig(encoder=CONFIG, pooling=pooling, num_labels=2)).eval()
+
+
+def test_chosen_layers_are_the_teachers() -> None:
+    big = teacher()
+    small = Shrunk(layers=[2, 4]).build(LABELS, big)
+    assert small.config.num_hidden_layers == 2
+    for mine, theirs in ((0, 1), (1, 3)):
+        ours, origin = small.encoder.encoder.layer[mine].state_dict(), big.encoder.encoder.layer[theirs].state_dict()
+        assert all(torch.equal(ours[name], origin[name]) for name in origin)
+    assert torch.equal(small.get_input_embeddings().weight, big.get_input_embeddings().weight)
+
+
+def test_with_every_layer_and_the_same_pooling_the_student_is_the_teacher() -> None:
+    big = teacher("mean")
+    small = Shrunk(layers=[1, 2, 3, 4], pooling="mean").build(LABELS, big).eval()
+    ids = torch.tensor([[2, 5, 6, 3]])
+    assert torch.equal(small(input_ids=ids).logits, big(input_ids=ids).logits)
+
+
+def test_the_student_shares_no_memory_with_the_teacher() -> None:
+    big = teacher()
+    small = Shrunk(layers=[1]).build(LABELS, big)
+    before = big.get_input_embeddings().weight.clone()
+    torch.nn.init.zeros_(small.get_input_embeddings().weight)
+    assert torch.equal(big.get_input_embeddings().weight, before)
+
+
+def test_a_narrower_feed_forward_keeps_the_attention_weights() -> None:
+    big = teacher()
+    small = Shrunk(layers=[1], intermediate_size=8).build(LABELS, big)
+    ours, theirs = small.encoder.encoder.layer[0], big.encoder.encoder.layer[0]
+    assert torch.equal(ours.attention.self.query.weight, theirs.attention.self.query.weight)
+    assert ours.intermediate.dense.weight.shape == (8, 16)
+
+
+def test_a_narrower_student_scales_heads_and_feed_forward() -> None:
+    config = Shrunk(layers=[1, 2], hidden_size=8).config(teacher().config)
+    assert (config.hidden_size, config.num_attention_heads, config.encoder.intermediate_size) == (8, 1, 16)
+
+
+def test_distilbert_layers_can_be_chosen_too() -> None:
+    big = DistilBertForSequenceClassification(
+        DistilBertConfig(vocab_size=50, dim=16, n_layers=3, n_heads=2, hidden_dim=32)
+    )
+    small = Shrunk(layers=[1, 3]).build(LABELS, big)
+    assert torch.equal(
+        small.encoder.transformer.layer[1].ffn.lin1.weight, big.distilbert.transformer.layer[2].ffn.lin1.weight
+    )
+
+
+def test_layers_the_teacher_lacks_and_a_missing_teacher_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"layers \[1, 5\] asked of a teacher of 4 layers"):
+        Shrunk(layers=[1, 5]).config(teacher().config)
+    with pytest.raises(ValueError, match="give the task a teacher"):
+        Shrunk(layers=[1]).config()
+
+
+def test_a_plain_encoder_folder_gets_a_fresh_head_and_a_classifier_keeps_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    BertModel(CONFIG).save_pretrained(tmp_path / "encoder")
+    fresh = Pretrained(str(tmp_path / "encoder"))
+    assert fresh.label_names is None
+    model = fresh.build(LABELS).eval()
+    assert model.config.id2label == {0: "bad", 1: "good"}
+    model.save_pretrained(tmp_path / "classifier")
+    kept = Pretrained(str(tmp_path / "classifier"))
+    assert kept.label_names == LABELS
+    ids = torch.tensor([[2, 5, 6, 3]])
+    assert torch.equal(kept.build(LABELS).eval()(input_ids=ids).logits, model(input_ids=ids).logits)
