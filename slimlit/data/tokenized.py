@@ -114,6 +114,8 @@ def fingerprint(texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: in
     special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
     settings = [FORMAT, max_length, hiding.fingerprint if hiding else None, tokenizer.pad_token_id, special, len(texts)]
     digest.update(json.dumps(settings).encode())
+    tokenizer.backend_tokenizer.no_truncation()  # what the last call asked for is no part of the tokenizer
+    tokenizer.backend_tokenizer.no_padding()
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
     for column in (texts.texts, texts.pairs):
         for text in column or []:

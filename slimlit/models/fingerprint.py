@@ -26,6 +26,6 @@ def fingerprint(network: PreTrainedModel) -> str:
     return digest.hexdigest()
 
 
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
+def _settings(config: dict[Any, Any]) -> dict[str, Any]:
     kept = {str(name): value for name, value in config.items() if name not in _NOT_PART_OF_THE_FUNCTION}
     return {name: _settings(value) if isinstance(value, dict) else value for name, value in kept.items()}

@@ -1,0 +1,7 @@
+"""Callbacks: what goes on beside training; each does one thing, in few hooks, and works with every logger off."""
+
+from slimlit.callbacks.attention_maps import AttentionMaps
+from slimlit.callbacks.evaluation_report import EvaluationReport
+from slimlit.callbacks.teacher_cache import TeacherCache
+
+__all__ = ["AttentionMaps", "EvaluationReport", "TeacherCache"]

@@ -1,0 +1,150 @@
+"""TeacherCache: the teacher runs over a fixed data set once; later epochs and later runs read what it said."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_warn
+from tqdm import tqdm  # type: ignore[import-untyped]
+from transformers import PreTrainedModel
+
+from slimlit.models import read
+from slimlit.models.fingerprint import fingerprint
+from slimlit.models.teacher_outputs import FixedTexts, Identity, TeacherOutputs, folder_for, identify
+from slimlit.models.teacher_pass import compute
+from slimlit.tasks.base import Task
+from slimlit.text.cache import cache_folder
+from slimlit.types import Batch, Needs, Output
+
+
+class TeacherCache(Callback):
+    """Compute the teacher's outputs for each fixed split before training; put each batch's into ``batch["teacher"]``.
+
+    What is stored is what the loss reads of the teacher, and the logits always. The folder of a split is named by the
+    hash of the teacher's weights and configuration, the texts, tokenizer and settings, the outputs, and the precision.
+
+    Guarantees:
+        - with a cache just filled and with one read again, training is the same bit for bit;
+        - with the teacher running live it is the same within rounding (batches differ in their padding);
+        - once filled, the teacher is not run again, in this run or a later one;
+        - outputs of another teacher, of other texts, or damaged ones are refused, never used.
+
+    Args:
+        folder: where outputs are kept; by default ``teacher/`` in slimlit's cache folder.
+        batch_size: examples the teacher reads at once.
+    """
+
+    def __init__(self, folder: str | None = None, batch_size: int = 64) -> None:
+        if batch_size < 1:
+            raise ValueError(f"TeacherCache.batch_size is {batch_size}; expected 1 or more examples")
+        self.folder = folder
+        self.batch_size = batch_size
+        self.outputs: dict[str, TeacherOutputs] = {}
+        self.fingerprints: dict[str, str] = {}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have the outputs for training and validation."""
+        self._fill(trainer, pl_module, ["train", "validation"])
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have the outputs for validation."""
+        if trainer.state.fn != TrainerFn.FITTING:
+            self._fill(trainer, pl_module, ["validation"])
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Have the outputs for the test."""
+        self._fill(trainer, pl_module, ["test"])
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse texts that are not those of the cache any more."""
+        if "train" in self.outputs and _splits(trainer)["train"].fingerprint != self.fingerprints["train"]:
+            raise ValueError(
+                "the training texts changed between epochs; TeacherCache holds the teacher's outputs for the first\n"
+                "take TeacherCache out of trainer.callbacks, or keep the texts fixed"
+            )
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Put the teacher's outputs into the batch."""
+        self._put("train", batch)
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Put the teacher's outputs into the batch."""
+        self._put("validation", batch)
+
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Put the teacher's outputs into the batch."""
+        self._put("test", batch)
+
+    def _put(self, split: str, batch: Batch) -> None:
+        outputs = self.outputs.get(split)
+        if outputs is not None:
+            batch["teacher"] = outputs.rows(batch["example_id"], batch["input_ids"].shape[1])
+
+    def _fill(self, trainer: Trainer, pl_module: LightningModule, names: Sequence[str]) -> None:
+        assert isinstance(pl_module, Task)
+        self.outputs, self.fingerprints = {}, {}
+        if pl_module.teacher is None:
+            rank_zero_warn("TeacherCache has no effect: the task has no teacher")
+            return
+        splits = _splits(trainer)
+        root = Path(self.folder) if self.folder else cache_folder() / "teacher"
+        teacher = fingerprint(pl_module.teacher)
+        for name in names:
+            if name not in splits or not len(splits[name]):
+                continue
+            identity = identify(teacher, splits[name], pl_module.loss.teacher_needs, _precision(trainer))
+            folder = folder_for(root, identity)
+            first = trainer.local_rank == 0
+            is_new = first and not folder.exists()
+            started = time.perf_counter()
+            if is_new:
+                self._compute(trainer, pl_module.teacher, folder, identity, name)
+            trainer.strategy.barrier(f"teacher outputs of {name}")
+            self.outputs[name] = TeacherOutputs(folder, identity, splits[name], verify=first).to(pl_module.device)
+            self.fingerprints[name] = splits[name].fingerprint
+            seconds, count = time.perf_counter() - started, f"{len(splits[name]):,} {name} examples"
+            trainer.print(
+                f"teacher outputs: computed {count} in {seconds:.0f} s → {folder}"
+                if is_new
+                else f"teacher outputs: read {count} from {folder}"
+            )
+
+    def _compute(self, trainer: Trainer, teacher: PreTrainedModel, folder: Path, identity: Identity, name: str) -> None:
+        needs: Needs = frozenset(identity["needs"])
+
+        def say(batch: Batch) -> Output:
+            with trainer.precision_plugin.forward_context():
+                return read(teacher, trainer.strategy.batch_to_device(batch), needs)
+
+        def show(batches: Sequence[list[int]]) -> Iterator[list[int]]:
+            quiet = trainer.progress_bar_callback is None or not trainer.is_global_zero
+            with tqdm(total=identity["num_examples"], desc=f"teacher reads {name}", disable=quiet, leave=False) as bar:
+                for rows in batches:
+                    yield rows
+                    bar.update(len(rows))
+
+        compute(folder, identity, _splits(trainer)[name], say, self.batch_size, show)
+
+
+def _splits(trainer: Trainer) -> dict[str, FixedTexts]:
+    datamodule = trainer.datamodule  # type: ignore[attr-defined]
+    splits = {} if datamodule is None else datamodule.splits
+    for name, split in splits.items():
+        if not isinstance(split, FixedTexts):
+            raise ValueError(
+                f"TeacherCache needs fixed texts; the {name} split, a {type(split).__name__}, has no fingerprint\n"
+                "take TeacherCache out of trainer.callbacks: the teacher then runs at each step"
+            )
+    return dict(splits)
+
+
+def _precision(trainer: Trainer) -> str:
+    return f"{trainer.precision}, float32 products {torch.get_float32_matmul_precision()}"

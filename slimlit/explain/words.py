@@ -1,0 +1,116 @@
+"""From tokens back to words: which tokens make up which word of the text, and weights summed over them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+# scripts written without spaces: a tokenizer's "word" may be a whole sentence there, so each token stands alone
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x2E80, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+
+
+@runtime_checkable
+class Encoding(Protocol):
+    """What is read of a ``tokenizers.Encoding``."""
+
+    @property
+    def offsets(self) -> Sequence[tuple[int, int]]:
+        """The characters each token covers."""
+
+    @property
+    def word_ids(self) -> Sequence[int | None]:
+        """The pre-tokenizer's word each token belongs to."""
+
+    @property
+    def sequence_ids(self) -> Sequence[int | None]:
+        """0 in the text, 1 in its pair, None on special tokens."""
+
+    @property
+    def tokens(self) -> Sequence[str]:
+        """The tokens as the vocabulary spells them."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as the text spells it, its tokens, and how it is set.
+
+    ``is_glued`` says that no space stands before it; ``is_special`` that it is no part of the text ([CLS], [SEP]).
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    is_glued: bool = False
+    is_special: bool = False
+
+
+def find_words(encoding: Encoding, texts: Sequence[str]) -> list[Word]:
+    """The words of a text, or of a pair of texts, as the tokenizer saw them; Chinese by character.
+
+    Guarantees:
+        - every token belongs to exactly one word, and words keep the tokens' order;
+        - the text of a word is a slice of the original, accents and capitals included.
+    """
+    words: list[Word] = []
+    start = end = 0
+    before: tuple[int | None, int | None] = (None, None)
+    for token, (sequence, word_id) in enumerate(zip(encoding.sequence_ids, encoding.word_ids, strict=True)):
+        here = encoding.offsets[token]
+        if sequence is None:
+            words.append(Word(encoding.tokens[token], (token,), is_special=True))
+        else:
+            text = texts[sequence]
+            is_same = before == (sequence, word_id) and word_id is not None
+            overlaps = before[0] == sequence and here[0] < end  # one character in several byte-level tokens
+            if overlaps or (is_same and not _is_unspaced(text[start:end]) and not _is_unspaced(text[slice(*here)])):
+                last = words.pop()
+                end = max(end, here[1])
+                words.append(Word(text[start:end].strip(), (*last.tokens, token), last.is_glued))
+            else:
+                is_glued = before[0] == sequence and here[0] == end and not text[here[0] : here[0] + 1].isspace()
+                start, end = here
+                words.append(Word(text[start:end].strip(), (token,), is_glued))
+        before = (sequence, word_id)
+    return words
+
+
+def words_of_tokens(tokens: Sequence[str]) -> list[Word]:
+    """Each token as a word of its own, spelled as in the vocabulary; where the text itself is not at hand."""
+    return [Word(token, (position,)) for position, token in enumerate(tokens)]
+
+
+def sum_by_word(weights: Float[Tensor, "heads tokens"], words: Sequence[Word]) -> Float[Tensor, "heads words"]:
+    """The weight of each word: the sum over its tokens."""
+    return weights @ _membership(words, weights)
+
+
+def map_by_word(
+    attention: Float[Tensor, "heads tokens tokens"], words: Sequence[Word]
+) -> Float[Tensor, "heads words words"]:
+    """How much each word (row) attends to each (column): the mean over its tokens of the sums over the other's.
+
+    Guarantees:
+        - rows that sum to one over tokens sum to one over words.
+    """
+    member = _membership(words, attention)
+    return (member / member.sum(dim=0)).T @ attention @ member
+
+
+def _membership(words: Sequence[Word], like: Tensor) -> Float[Tensor, "tokens words"]:
+    member = torch.zeros(like.shape[-1], len(words), dtype=like.dtype, device=like.device)
+    for number, word in enumerate(words):
+        member[list(word.tokens), number] = 1.0
+    return member
+
+
+def _is_unspaced(text: str) -> bool:
+    return any(first <= ord(character) <= last for character in text for first, last in _UNSPACED)

@@ -1,0 +1,90 @@
+"""Tokens join to words as the text spells them, and weights are summed over them."""
+
+import string
+
+import pytest
+import torch
+from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from slimlit.explain.words import find_words, map_by_word, sum_by_word, words_of_tokens
+
+ENGLISH = ["the", "film", "is", "not", "wonder", "##ful", ".", "'", ",", "<", ">"]
+CHINESE = "这家酒店不是很好,2米"
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    letters = [*string.ascii_lowercase, *(f"##{letter}" for letter in string.ascii_lowercase)]
+    vocabulary = ["[UNK]", "[CLS]", "[SEP]", *ENGLISH, *letters, *sorted(set(CHINESE) - set(ENGLISH))]
+    made = Tokenizer(models.WordPiece({token: number for number, token in enumerate(vocabulary)}, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = [("[CLS]", 1), ("[SEP]", 2)]
+    made.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", special)
+    return made
+
+
+def byte_level(text: str) -> Encoding:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE({token: number for number, token in enumerate(alphabet)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return made.encode(text)
+
+
+def test_sub_words_join_and_keep_the_capitals_and_accents_of_the_text(tokenizer: Tokenizer) -> None:
+    text = "The Wonderful café."
+    words = find_words(tokenizer.encode(text), [text])
+    assert [word.text for word in words] == ["[CLS]", "The", "Wonderful", "café", ".", "[SEP]"]
+    assert [word.is_special for word in words] == [True, False, False, False, False, True]
+    assert [word.is_glued for word in words] == [False, False, False, False, True, False]
+
+
+def test_every_token_belongs_to_one_word_in_order(tokenizer: Tokenizer) -> None:
+    for text in ("the wonderful film, isn't it", CHINESE, "a", ""):
+        encoding = tokenizer.encode(text)
+        tokens = [token for word in find_words(encoding, [text]) for token in word.tokens]
+        assert tokens == list(range(len(encoding.ids)))
+
+
+def test_chinese_is_taken_by_character(tokenizer: Tokenizer) -> None:
+    words = find_words(tokenizer.encode(CHINESE), [CHINESE])
+    assert [word.text for word in words[1:-1]] == list(CHINESE)
+    assert all(word.is_glued for word in words[2:-1])
+
+
+def test_the_bytes_of_one_character_make_one_word() -> None:
+    text = "不好 ok"
+    words = find_words(byte_level(text), [text])
+    assert [word.text for word in words] == ["不", "好", "ok"]
+    assert [word.is_glued for word in words] == [False, True, False]
+    assert [len(word.tokens) for word in words] == [3, 3, 3]
+
+
+def test_both_texts_of_a_pair_are_spelled(tokenizer: Tokenizer) -> None:
+    words = find_words(tokenizer.encode("the film", "wonderful"), ["the film", "wonderful"])
+    assert [word.text for word in words] == ["[CLS]", "the", "film", "[SEP]", "wonderful", "[SEP]"]
+
+
+def test_a_word_weighs_what_its_tokens_weigh(tokenizer: Tokenizer) -> None:
+    text = "wonderful film"
+    words = find_words(tokenizer.encode(text), [text])
+    weights = torch.tensor([[0.1, 0.2, 0.3, 0.25, 0.15]])
+    assert torch.allclose(sum_by_word(weights, words), torch.tensor([[0.1, 0.5, 0.25, 0.15]]))
+
+
+def test_a_map_over_words_is_the_mean_over_rows_of_sums_over_columns(tokenizer: Tokenizer) -> None:
+    text = "wonderful film"
+    words = find_words(tokenizer.encode(text), [text])
+    attention = torch.softmax(torch.randn(3, 5, 5, dtype=torch.float64), dim=-1)
+    by_word = map_by_word(attention, words)
+    groups = [[0], [1, 2], [3], [4]]
+    for head in range(3):
+        for row, rows in enumerate(groups):
+            for column, columns in enumerate(groups):
+                expected = sum(attention[head, i, j] for i in rows for j in columns) / len(rows)
+                assert torch.isclose(by_word[head, row, column], torch.as_tensor(expected))
+    assert torch.allclose(by_word.sum(dim=-1), torch.ones(3, 4, dtype=torch.float64))
+
+
+def test_without_the_text_each_token_stands_for_itself() -> None:
+    assert [word.text for word in words_of_tokens(["a", "##b"])] == ["a", "##b"]
