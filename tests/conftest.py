@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from slimlit.data.toy import write_toy_files, write_toy_model
+from slimlit.text.bundles import BUNDLES
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +28,17 @@ def toy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toy-files")
     write_toy_files(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder whose bundles are toys, so that configs and README commands run as they are, without a network."""
+    cache = tmp_path_factory.mktemp("toy-cache")
+    write_toy_model(cache / "bundles" / "minilm", layers=6, width=32, heads=4, max_positions=128)
+    for name, bundle in BUNDLES.items():
+        folder = cache / "bundles" / name
+        if bundle.main:
+            write_toy_files(folder, num_train=480, num_other=2, language="zh" if name.startswith("chinese") else "en")
+            (folder / "train.csv").rename(folder / bundle.main)
+        (folder / "manifest.json").write_text("{}")
+    return cache

@@ -1,0 +1,75 @@
+"""The front door: help, version and verbs, answered without importing anything heavy."""
+
+import os
+import sys
+
+HELP = """\
+slimlit turns a big language model into a small, private, explainable one.
+
+usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
+
+  fit        train a student, plainly or distilled from a teacher
+  validate   score a run on its validation texts
+  test       score a run on its test texts
+  predict    label the texts of a file with a run's student
+  download   fetch a bundled model or text
+
+Each verb explains itself: slimlit fit --help
+
+examples:
+  slimlit download minilm
+  slimlit fit --config my.yaml --run first
+  slimlit fit --run first --resume --trainer.max_epochs 5
+  slimlit test --run first
+  slimlit predict --run first --data.predict texts.csv
+"""
+VERBS = ("fit", "validate", "test", "predict", "download")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Answer one command line and return its exit status: 0 done, 1 interrupted, 2 a mistake in what was asked."""
+    arguments = sys.argv[1:] if argv is None else argv
+    verb = arguments[0] if arguments else "--help"
+    if verb in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if verb in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"slimlit {version('slimlit')}")
+        return 0
+    if verb not in VERBS:
+        print(_unknown(verb), file=sys.stderr)
+        return 2
+    if verb == "download":
+        from slimlit.text.bundles import download
+
+        return download(arguments[1:])
+    if argv is None and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # classes of one's own, as python -m slimlit finds them
+    from slimlit.command_line import Asked
+
+    try:
+        Asked.read(arguments).check()
+    except ValueError as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return 2
+    # Idle OpenMP threads that spin cost three times the CPU on a busy machine; read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from slimlit.cli import run
+
+    return run(arguments)
+
+
+def _unknown(verb: str) -> str:
+    from difflib import get_close_matches
+
+    if verb.startswith("-"):
+        return f"slimlit: a verb comes first, not {verb!r}\nverbs: {' '.join(VERBS)}; see slimlit --help"
+    near = get_close_matches(verb, VERBS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"slimlit: no verb {verb!r}\n{hint}verbs: {' '.join(VERBS)}; see slimlit --help"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

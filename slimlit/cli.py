@@ -1,0 +1,238 @@
+"""The command: LightningCLI's verbs, each within one run directory."""
+
+import json
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import yaml
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
+
+from slimlit import runs
+from slimlit.callbacks.checkpoint_file import CheckpointFile
+from slimlit.callbacks.metrics_file import MetricsFile
+from slimlit.callbacks.progress_bar import Progress
+from slimlit.callbacks.run_directory import RunDirectory
+from slimlit.command_line import EXAMPLES, Asked
+from slimlit.data import TextClassification
+from slimlit.runs import Run
+from slimlit.tasks.base import Task
+
+TRAINER_DEFAULTS = {
+    "enable_model_summary": False,  # it counts the teacher as ours
+    "log_every_n_steps": 10,
+    "use_distributed_sampler": False,  # our batches are split over processes already
+}
+OPTIONS = {
+    "run": str | None,
+    "runs": str,
+    "resume": bool,
+    "wandb": Literal["offline", "online", "off"],
+    "output": str | None,
+}
+
+
+def run(arguments: list[str]) -> int:
+    """Run one verb and return its exit status."""
+    from slimlit.errors import shortly
+    from slimlit.quiet import quietly
+
+    with quietly(), shortly(arguments) as outcome:
+        SlimCLI(arguments)
+    return outcome.status
+
+
+class SlimCLI(LightningCLI):
+    """``fit validate test predict``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.asked = Asked.read(arguments)
+        self.run: Run
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
+        strict = {"exit_on_error": False, "allow_abbrev": False}
+        example = f"example: {EXAMPLES[self.asked.verb]}"
+        super().__init__(
+            Task,
+            LightningDataModule,
+            save_config_callback=None,
+            trainer_defaults=TRAINER_DEFAULTS,
+            seed_everything_default=0,
+            parser_kwargs={**strict, self.asked.verb: {**strict, "description": example}},
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=self.asked.complete(),
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """The verb asked for; parsers of the others would take a quarter of a second and help nobody."""
+        return {self.asked.verb: LightningCLI.subcommands()[self.asked.verb]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add what is ours: the run and where its numbers go."""
+        parser.add_argument(
+            "--run", type=OPTIONS["run"], default=None, help="name of the run; default: the config's name"
+        )
+        parser.add_argument("--runs", type=str, default="runs", help="folder that holds the runs")
+        parser.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
+        parser.add_argument("--wandb", type=OPTIONS["wandb"], default="offline", help="how W&B records the run")
+        parser.add_argument(
+            "--output", type=OPTIONS["output"], default=None, help="file that predict writes, JSON lines"
+        )
+        parser.add_lightning_class_args(RunDirectory, "checkpoint")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse the arguments, whatever ``sys.argv`` holds."""
+        assert isinstance(args, list)
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: a checkpoint never changes what the command line says."""
+
+    def before_instantiate_classes(self) -> None:
+        """Find the run's directory; refuse to overwrite one."""
+        settings = self.config[self.subcommand]
+        name = settings.run or self.asked.config_name() or settings.model.class_path.rsplit(".", 1)[-1]
+        self.run = runs.place(name, settings.runs)
+        if settings.trainer.fast_dev_run:
+            self._scratch = tempfile.TemporaryDirectory()  # Lightning's one-batch check keeps nothing
+            self.run = Run(Path(self._scratch.name) / self.run.name)
+        settings.run, settings.runs = self.run.name, str(self.run.folder.parent)
+        if self.subcommand == "fit" and not settings.resume and _is_first_process():
+            self.run.refuse_existing()
+        if self.subcommand == "predict":
+            self.output = Path(settings.output or self.run.folder / "predictions.jsonl")
+            if self.output.exists():
+                raise ValueError(f"{self.output} exists\ngive another name: --output FILE")
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        finally:
+            if self._scratch is not None:
+                self._scratch.cleanup()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer, with everything it writes inside the run's directory."""
+        settings = self._get(self.config_init, "trainer")
+        settings["plugins"] = [*_listed(settings["plugins"]), CheckpointFile(self.config_text())]
+        callbacks = settings["callbacks"] = _listed(settings["callbacks"])
+        if settings["enable_progress_bar"] is not False and not any(isinstance(one, ProgressBar) for one in callbacks):
+            callbacks.append(Progress())
+        if settings["logger"] is None:
+            settings["logger"] = self.loggers()
+        try:
+            return super().instantiate_trainer(default_root_dir=str(self.run.folder), **kwargs)
+        except (ValueError, TypeError, MisconfigurationException) as problem:  # Lightning checks its settings here
+            raise ValueError(f"trainer: {problem}") from problem
+
+    def loggers(self) -> list[Logger]:
+        """The metrics file, in ``fit``, and W&B, where it is on."""
+        mode = self._get(self.config, "wandb")
+        loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
+        if mode != "off" and self.subcommand != "predict":
+            from slimlit.callbacks.wandb_run import WandbRun
+
+            loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
+        return loggers
+
+    def config_text(self) -> str:
+        """The resolved config as YAML, as ``fit --config`` takes it."""
+        settings = self.config[self.subcommand].clone()
+        settings.resume = False
+        text: str = self._parser(self.subcommand).dump(settings, skip_unset=False)
+        return text
+
+    def fit(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        """Train in the run's directory; a run that fails before its first step leaves nothing behind."""
+        before = self.run.config.read_text() if self.run.config.exists() else None
+        directory: RunDirectory = self._get(self.config_init, "checkpoint")
+        if self._get(self.config, "resume"):
+            if self.run.last.exists():
+                settings["ckpt_path"] = str(self.run.last)
+            elif _is_first_process():
+                MetricsFile(self.run.metrics).keep_before(0)  # nothing was saved yet: from the beginning
+        if _is_first_process():
+            runs.write(self.run.config, self.config_text())
+        try:
+            self.trainer.fit(model, datamodule=datamodule, **settings)
+        except BaseException:
+            for logger in self.trainer.loggers:
+                logger.finalize("failed")
+            if self.trainer.is_global_zero:
+                if self.trainer.global_step > directory.first_step:
+                    print(f"\nthe run is kept; continue it: {self.run.resume_command()}", file=sys.stderr)
+                elif before is None:
+                    shutil.rmtree(self.run.folder)
+                    with suppress(OSError):  # other runs are there
+                        self.run.folder.parent.rmdir()
+                else:
+                    runs.write(self.run.config, before)
+            raise
+        if self.trainer.is_global_zero:
+            print(f"\nrun: {self.run.folder}, {self.trainer.global_step} steps")
+            if directory.best is not None:
+                print(f"best {directory.monitor}: {directory.best:.4f} at step {directory.best_step}")
+            print(f"student: {self.run.student}\ntest it: slimlit test --run {self.run.short_name}")
+
+    def validate(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        """Score the run's student on the validation texts."""
+        self._score("validate", model, datamodule, **settings)
+
+    def test(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        """Score the run's student on the test texts."""
+        self._score("test", model, datamodule, **settings)
+
+    def _score(self, verb: str, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        settings["verbose"] = False
+        score = self.trainer.validate if verb == "validate" else self.trainer.test
+        scores = {
+            name: value for part in score(model, datamodule=datamodule, **settings) for name, value in part.items()
+        }
+        if self.trainer.is_global_zero:
+            report = self.run.reports / f"{verb}.json"
+            runs.write(report, json.dumps(scores, indent=2) + "\n")
+            width = max(map(len, scores), default=0)
+            print("\n" + "\n".join(f"{name:{width}}  {value:.4f}" for name, value in scores.items()))
+            print(f"report: {report}")
+
+    def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        """Write a label and its probability for each text."""
+        if not isinstance(datamodule, TextClassification):
+            raise ValueError(
+                f"predict writes labels, and {type(datamodule).__name__} has none\nexpected TextClassification"
+            )
+        batches = cast(list[dict[str, Tensor]], self.trainer.predict(model, datamodule=datamodule, **settings))
+        lines: dict[int, str] = {}
+        for batch in batches:
+            probabilities, labels = batch["probabilities"].max(dim=-1)
+            for row, label, probability in zip(
+                batch["example_id"].tolist(), labels.tolist(), probabilities.tolist(), strict=True
+            ):
+                line = {"label": datamodule.labels[label], "probability": round(probability, 6)}
+                line |= {"text": datamodule.splits["predict"].texts[row]}
+                if datamodule.splits["predict"].pairs is not None:
+                    line |= {"pair": datamodule.splits["predict"].pairs[row]}
+                lines[row] = json.dumps(line, ensure_ascii=False)
+        runs.write(self.output, "".join(lines[row] + "\n" for row in sorted(lines)))
+        print(f"\n{len(lines)} texts labelled: {self.output}")
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _is_first_process() -> bool:
+    return cast(Any, rank_zero_only).rank in (None, 0)

@@ -1,0 +1,99 @@
+"""What a command line says of runs, read ahead of the parser: a verb that names a run reads that run's config."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from slimlit import runs
+from slimlit.runs import Run
+from slimlit.settings import read_command_line
+
+EXAMPLES = {
+    "fit": "slimlit fit --config my.yaml --run first --trainer.max_epochs 3",
+    "validate": "slimlit validate --run first",
+    "test": "slimlit test --run first --data.batch_size 64",
+    "predict": "slimlit predict --run first --data.predict texts.csv --output labelled.jsonl",
+}
+
+
+class Asked:
+    """What the command line says of runs and configs, read ahead of the parser."""
+
+    def __init__(
+        self, verb: str, rest: list[str], run: str | None, parent: str, resume: bool, configs: list[str]
+    ) -> None:
+        self.verb, self.rest = verb, rest
+        self.run, self.parent, self.resume, self.configs = run, parent, resume, configs
+
+    @classmethod
+    def read(cls, arguments: list[str]) -> "Asked":
+        """Read the few options that decide which config is read."""
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+        parser.add_argument("--run")
+        parser.add_argument("--runs", default="runs")
+        parser.add_argument("--resume", action="store_true")
+        parser.add_argument("-c", "--config", action="append", default=[])
+        try:
+            known, _ = parser.parse_known_args(arguments[1:])
+        except argparse.ArgumentError as mistake:
+            raise ValueError(f"{arguments[0]}: {mistake}\nfor example: {EXAMPLES[arguments[0]]}") from mistake
+        return cls(arguments[0], arguments[1:], known.run, known.runs, known.resume, known.config)
+
+    def complete(self) -> list[str]:
+        """The arguments, with the run's own config first where one is needed.
+
+        Raises:
+            ValueError: there is no such run, or it is not finished, or none was named.
+        """
+        if {"-h", "--help", "--print_shtab"} & set(self.rest):
+            return [self.verb, *self.rest]
+        if self.verb == "fit":
+            if self.run is None or not self.resume or self.configs:
+                return [self.verb, *self.rest]
+            return [self.verb, "--config", str(runs.find(self.run, self.parent).config), *self.rest]
+        if self.run is None:
+            raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
+        config = yaml.safe_dump(with_own_student(runs.find(self.run, self.parent)), sort_keys=False)
+        return [self.verb, "--config", config, *self.rest]
+
+    def check(self) -> None:
+        """Find what can be wrong before anything heavy is imported: files, YAML, and the run.
+
+        Raises:
+            ValueError: it is wrong.
+        """
+        arguments = self.complete()
+        settings = read_command_line(arguments[1:]).value
+        if any(argument.startswith(("-h", "--help", "--print_config")) for argument in arguments):
+            return
+        name = settings["run"].value if "run" in settings else None
+        first = os.environ.get("LOCAL_RANK", "0") == "0"  # the other processes of a run find it there
+        if self.verb == "fit" and not self.resume and first and (name := name or self.config_name()):
+            runs.place(str(name), settings["runs"].value if "runs" in settings else self.parent).refuse_existing()
+
+    def config_name(self) -> str | None:
+        """The name of the last config file."""
+        return Path(self.configs[-1]).stem if self.configs else None
+
+
+def with_own_student(run: Run) -> dict[str, Any]:
+    """The config of a finished run, its student the one it made.
+
+    Raises:
+        ValueError: it has made none yet.
+    """
+    if not run.student.is_dir():
+        raise ValueError(f"run {run.name!r} is not finished: it has no student/\nfinish it: {run.resume_command()}")
+    config: dict[str, Any] = yaml.safe_load(run.config.read_text())
+    model = config["model"]["init_args"]
+    model["student"] = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(run.folder)}}
+    model.pop("optimizer", None)
+    data = config["data"]["init_args"]
+    if "labels" in data and data["labels"] is None:  # as trained; the training texts need not be there any more
+        names: dict[str, str] = json.loads((run.student / "config.json").read_text())["id2label"]
+        data["labels"] = [names[number] for number in sorted(names, key=int)]
+    return {**config, "ckpt_path": None}

@@ -1,0 +1,41 @@
+"""Every config we ship runs, as it is, to its first optimizer steps."""
+
+from pathlib import Path
+
+import pytest
+
+from slimlit.__main__ import main
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
+CHINESE = ["--model.student.source", "minilm", "--data.tokenizer", "minilm"]  # the toy model reads Chinese
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_with_toys(toy_bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIMLIT_CACHE", str(toy_bundles))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(CONFIGS)
+
+
+def fit(*arguments: str) -> None:
+    assert main(["fit", *arguments, *SHORT, "--wandb", "off"]) == 0
+
+
+def test_every_config_is_run_by_a_test() -> None:
+    tested = {"teacher", "distil", "chinese", "relations", "hidden_states", "mask_stop_words", "narrow", "two_processes"}
+    assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
+
+
+def test_the_chinese_config_runs() -> None:
+    fit("--config", "configs/chinese.yaml", *CHINESE)
+    assert Path("runs/chinese/student/config.json").is_file()
+
+
+def test_teacher_and_every_way_to_distil_it_run() -> None:
+    fit("--config", "configs/teacher.yaml")
+    fit("--config", "configs/distil.yaml")
+    for fragment in ("relations", "hidden_states", "mask_stop_words", "narrow"):
+        fit("--config", "configs/distil.yaml", "--config", f"configs/fragments/{fragment}.yaml")
+        metrics = Path(f"runs/{fragment}/metrics.csv").read_text()
+        assert "validation/agreement" in metrics.splitlines()[0]
