@@ -36,7 +36,7 @@ OPTIONS = {
     "run": str | None,
     "runs": str,
     "resume": bool,
-    "wandb": Literal["offline", "online", "off"],
+    "wandb": Literal["offline", "online", "disabled"],
     "output": str | None,
 }
 
@@ -140,7 +140,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "off" and self.subcommand != "predict":
+        if mode != "disabled" and self.subcommand != "predict":
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))

@@ -5,7 +5,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NOTICES = ("💡 Tip: ", "Seed set to ", "TPU available: ", "Loading `train_dataloader` to estimate")
+NOTICES = (
+    "💡 Tip: ",
+    "Seed set to ",
+    "GPU available: False",
+    "TPU available: ",
+    "Using bfloat16 Automatic Mixed Precision",
+    "Loading `train_dataloader` to estimate",
+    "`Trainer.fit` stopped: `max_",
+)
 ALARMS = (
     r"Found \d+ module\(s\) in eval mode at the start of training",  # the teacher, which belongs there
     r"The number of training batches \(\d+\) is smaller than the logging interval",

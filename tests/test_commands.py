@@ -44,9 +44,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_files: Path, toy_m
 def test_fit_test_and_predict_from_fragments_end_with_labelled_texts(
     toy_files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["fit", "--config", "toy.yaml", "--run", "first", "--wandb", "off"]) == 0
+    assert main(["fit", "--config", "toy.yaml", "--run", "first", "--wandb", "disabled"]) == 0
     assert "test it: slimlit test --run first" in capsys.readouterr().out
-    assert main(["test", "--run", "first", "--wandb", "off"]) == 0
+    assert main(["test", "--run", "first", "--wandb", "disabled"]) == 0
     report = json.loads(Path("runs/first/reports/test.json").read_text())
     assert f"test/accuracy           {report['test/accuracy']:.4f}" in capsys.readouterr().out
     texts = Path("texts.csv")

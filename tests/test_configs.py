@@ -19,11 +19,20 @@ def _in_a_folder_with_toys(toy_bundles: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def fit(*arguments: str) -> None:
-    assert main(["fit", *arguments, *SHORT, "--wandb", "off"]) == 0
+    assert main(["fit", *arguments, *SHORT, "--wandb", "disabled"]) == 0
 
 
 def test_every_config_is_run_by_a_test() -> None:
-    tested = {"teacher", "distil", "chinese", "relations", "hidden_states", "mask_stop_words", "narrow", "two_processes"}
+    tested = {
+        "teacher",
+        "distil",
+        "chinese",
+        "relations",
+        "hidden_states",
+        "mask_stop_words",
+        "narrow",
+        "two_processes",
+    }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
 

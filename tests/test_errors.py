@@ -23,7 +23,7 @@ data:
   init_args:
     train: rows.csv
     text_column: text
-wandb: "off"
+wandb: disabled
 """
 
 
@@ -71,7 +71,7 @@ def errors(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         ("column: text", "column: txt", ["a.yaml:16: no column 'txt' in rows.csv", "it has: text, label"]),
         ("rows.csv", "row.csv", ["no such file: row.csv", "did you mean rows.csv?"]),
-        ('"off"', "offlin", ["a.yaml:17: wandb is 'offlin'; expected offline or online or off", "did you mean 'offline'?"]),
+        ('disabled', "offlin", ["a.yaml:17: wandb is 'offlin'; expected offline or online or disabled", "did you mean 'offline'?"]),
         ("max_epochs: 1", "max_epochs: [1", ["a.yaml:3: this is no YAML"]),
         (
             "trainer:",

@@ -42,7 +42,7 @@ def _here(folder: Path, toy_bundles: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def rows(run: str) -> list[dict[str, str]]:
     """The metrics of a run without the throughput, which depends on the clock."""
-    table = list(csv.DictReader(Path(f"runs/{run}/metrics.csv").open()))
+    table = list(csv.DictReader(Path(f"runs/{run}/metrics.csv").read_text().splitlines()))
     for row in table:
         row.pop("train/examples_per_second", None)
     return [row for row in table if any(value for name, value in row.items() if name not in ("epoch", "step"))]
@@ -91,7 +91,12 @@ def test_a_student_is_distilled_tested_and_used(capsys: pytest.CaptureFixture[st
     tokenizer = AutoTokenizer.from_pretrained("runs/student/student")
     answer = pipeline("text-classification", model=made, tokenizer=tokenizer)("the film was joyful")
     assert answer[0]["label"] == "positive"
-    for file in ("attention/index.html", "reports/validation-confusion.svg", "reports/validation-worst.tsv", "reports/data.json"):
+    for file in (
+        "attention/index.html",
+        "reports/validation-confusion.svg",
+        "reports/validation-worst.tsv",
+        "reports/data.json",
+    ):
         assert (Path("runs/student") / file).is_file(), file
     Path("texts.csv").write_text("text\nthe film was joyful\nit feels dull and long\n")
     assert main(["predict", "--run", "student", "--data.predict", "texts.csv"]) == 0
@@ -113,7 +118,7 @@ def test_the_offline_wandb_run_holds_config_losses_metrics_and_pictures() -> Non
 
 
 def test_a_run_killed_without_warning_and_resumed_ends_bit_for_bit_as_one_that_was_not() -> None:
-    settings = ["--config", str(CONFIGS / "distil.yaml"), *FAST, "--trainer.max_epochs", "2", "--wandb", "off"]
+    settings = ["--config", str(CONFIGS / "distil.yaml"), *FAST, "--trainer.max_epochs", "2", "--wandb", "disabled"]
     settings += ["--checkpoint.every_n_steps", "1", "--trainer.log_every_n_steps", "1"]
     assert main(["fit", *settings, "--run", "whole"]) == 0
     process = subprocess.Popen([sys.executable, "-m", "slimlit", "fit", *settings, "--run", "killed"])
@@ -142,8 +147,9 @@ def test_two_processes_give_the_losses_of_one() -> None:
     model.config.classifier_dropout = 0.0
     model.save_pretrained(calm_teacher)
     AutoTokenizer.from_pretrained("runs/teacher/student").save_pretrained(calm_teacher)
-    settings = ["--config", str(CONFIGS / "teacher.yaml"), *FAST, "--model.student.source", "calm", "--wandb", "off"]
-    settings += ["--model.student.pooling", "null", "--model.optimizer.lr", "1e-4", "--trainer.max_epochs", "1"]
+    settings = ["--config", str(CONFIGS / "teacher.yaml"), *FAST, "--wandb", "disabled"]
+    Path("calm.yaml").write_text("model: {init_args: {student: {init_args: {source: calm, pooling: null}}}}")
+    settings += ["--config", "calm.yaml", "--model.optimizer.lr", "1e-4", "--trainer.max_epochs", "1"]
     settings += ["--data.batch_size", "22", "--trainer.log_every_n_steps", "1"]
     assert main(["fit", *settings, "--run", "one"]) == 0
     two = ["--config", str(CONFIGS / "fragments" / "two_processes.yaml")]

@@ -27,7 +27,7 @@ data:
   class_path: tests.tiny.TinyData
 checkpoint:
   every_n_steps: 2
-wandb: "off"
+wandb: disabled
 """
 
 

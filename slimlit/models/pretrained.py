@@ -1,8 +1,11 @@
 """``Pretrained``: a model as it is, from a run, a bundled package, a folder or the hub."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
 
 from slimlit.models.network import Network, name_labels
 from slimlit.models.pooling import Pooling
@@ -37,14 +40,13 @@ class Pretrained(Network):
         place = find(self.source)
         if self._is_classifier() and self.pooling is None:
             name_labels(config, labels)
-            return AutoModelForSequenceClassification.from_pretrained(place, config=config, dtype="float32")
+            return load_whole(AutoModelForSequenceClassification, place, config=config)
         name_labels(config, labels)
         classifier = SequenceClassifier(config)
         if isinstance(read_config(self.source), SequenceClassifierConfig):
-            classifier.encoder = SequenceClassifier.from_pretrained(place, dtype="float32").encoder
+            classifier.encoder = load_whole(SequenceClassifier, place).encoder
         else:
-            extra = without_pooler(config.encoder)
-            classifier.encoder = AutoModel.from_pretrained(place, dtype="float32", **extra)
+            classifier.encoder = load_whole(AutoModel, place, **without_pooler(config.encoder))
         return classifier
 
     @property
@@ -65,3 +67,34 @@ class Pretrained(Network):
             name.endswith(("ForSequenceClassification", SequenceClassifier.__name__))
             for name in read_architectures(self.source)
         )
+
+
+def load_whole(model_class: Any, place: str, **settings: Any) -> PreTrainedModel:
+    """A pretrained model in float32, every weight of which was in the folder; what the folder has beyond that is left.
+
+    Raises:
+        ValueError: a weight is not there, or has another shape, and would silently start as noise.
+    """
+    with quiet_files():
+        model, found = model_class.from_pretrained(place, dtype="float32", output_loading_info=True, **settings)
+    lacking = sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]]))
+    if lacking:
+        raise ValueError(
+            f"the weights at {place} lack {len(lacking)} of {type(model).__name__}'s: {', '.join(lacking[:3])}\n"
+            "its config.json does not describe them: use the folder as save_pretrained wrote it"
+        )
+    return model
+
+
+@contextmanager
+def quiet_files() -> Iterator[None]:
+    """Read and write model files without transformers' bars and tables; what matters in them we say ourselves."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from slimlit.losses import Loss
 from slimlit.models import Network, read
+from slimlit.models.pretrained import quiet_files
 from slimlit.types import Batch, Needs, Output
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -105,9 +106,11 @@ class Task(LightningModule):
         parts = self.loss.parts(student, teacher, batch)
         loss = self.mean(self.loss.combine(parts))
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            self.log("train/loss", loss.detach(), prog_bar=True)
+            shared = self.trainer.world_size > 1
+            self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=shared)
             if len(parts) > 1:
-                self.log_dict({f"train/loss_{name}": part.detach().mean() for name, part in parts.items()})
+                means = {f"train/loss_{name}": self.mean(part.detach()) for name, part in parts.items()}
+                self.log_dict(means, sync_dist=shared)
             self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
 
@@ -131,5 +134,6 @@ class Task(LightningModule):
 
     def export_student(self, folder: Path) -> None:
         """Write the student as a Hugging Face folder with its tokenizer."""
-        self.student.save_pretrained(folder)
+        with quiet_files():
+            self.student.save_pretrained(folder)
         self.trainer.datamodule.tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]

@@ -84,3 +84,11 @@ def test_a_plain_encoder_folder_gets_a_fresh_head_and_a_classifier_keeps_its_own
     assert kept.label_names == LABELS
     ids = torch.tensor([[2, 5, 6, 3]])
     assert torch.equal(kept.build(LABELS).eval()(input_ids=ids).logits, model(input_ids=ids).logits)
+
+
+def test_a_folder_that_lacks_weights_is_refused_and_not_filled_with_noise(tmp_path: Path) -> None:
+    BertModel(CONFIG).save_pretrained(tmp_path)
+    deeper = BertConfig.from_pretrained(tmp_path, num_hidden_layers=5)
+    deeper.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="lack 16 of BertModel's: encoder.layer.4"):
+        Pretrained(str(tmp_path), pooling="mean").build(LABELS)
