@@ -1,10 +1,16 @@
 """What every test may ask for: toy data with planted answers, a toy model, a cache folder of its own."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from slimlit.data.toy import write_toy_files, write_toy_model
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # as slimlit sets it: threads that spin made tests ten times as slow
+
+from slimlit.data.toy import write_toy_files
+from slimlit.models.toy import write_toy_model
 from slimlit.text.bundles import BUNDLES
 
 

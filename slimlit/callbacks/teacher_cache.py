@@ -10,9 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from tqdm import tqdm  # type: ignore[import-untyped]
-from transformers import PreTrainedModel
 
-from slimlit.models import read
+from slimlit.models import PreTrainedModel, read
 from slimlit.models.fingerprint import fingerprint
 from slimlit.models.teacher_outputs import FixedTexts, Identity, TeacherOutputs, folder_for, identify
 from slimlit.models.teacher_pass import compute

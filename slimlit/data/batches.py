@@ -1,6 +1,7 @@
 """Batches of examples of like length, addressed by (seed, epoch, position), the same for any number of processes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,8 @@ class LengthGroupedBatches(Sampler[Rows]):
 
     Guarantees:
         - every example once an epoch;
-        - iterating continues exactly where a run that took ``num_taken()`` batches stopped, also within an epoch.
+        - iterating continues exactly where a run that took ``num_taken()`` batches stopped, also within an epoch, and
+          then on into the next epochs: a trainer whose own epochs are shorter (``limit_train_batches``) sees all texts.
 
     Args:
         lengths: tokens of each example.
@@ -27,7 +29,8 @@ class LengthGroupedBatches(Sampler[Rows]):
         window: batches that are sorted together; more means less padding and batches less random.
         rank: this process.
         num_processes: all processes.
-        num_taken: batches taken so far, over all epochs, whenever iteration begins; counted here where not given.
+        num_taken: batches taken so far, over all epochs, whenever iteration begins; then whoever asks for batches also
+            says when an epoch ends. Where not given, each iteration is the next epoch.
     """
 
     def __init__(
@@ -46,20 +49,24 @@ class LengthGroupedBatches(Sampler[Rows]):
         self.window = window
         self.rank = rank
         self.num_processes = num_processes
-        self.num_taken = num_taken or self._count
-        self._given = 0
-
-    def _count(self) -> int:
-        return self._given
+        self.num_taken = num_taken
+        self._next_epoch = 0
 
     def __len__(self) -> int:
         return len(cuts(len(self.lengths), self.batch_size, self.num_processes))
 
     def __iter__(self) -> Iterator[Rows]:
-        epoch, position = divmod(self.num_taken(), max(1, len(self)))
-        self._given = (epoch + 1) * len(self)
-        for batch in self.epoch(epoch)[position:]:
-            yield batch[self.rank :: self.num_processes].tolist()
+        if self.num_taken is None:
+            numbers: Iterable[int] = [self._next_epoch]
+            position = 0
+            self._next_epoch += 1
+        else:
+            first, position = divmod(self.num_taken(), max(1, len(self)))
+            numbers = count(first) if len(self) else []
+        for number in numbers:
+            for batch in self.epoch(number)[position:]:
+                yield batch[self.rank :: self.num_processes].tolist()
+            position = 0
 
     def epoch(self, epoch: int) -> list[npt.NDArray[np.intp]]:
         """The batches of an epoch, for all processes together, in order."""

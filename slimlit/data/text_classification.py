@@ -1,19 +1,19 @@
 """``TextClassification``: labelled texts, or pairs of texts, from files to batches."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerFast
 
 from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
 from slimlit.data.files import Columns, Texts, read_texts
 from slimlit.data.splits import count_shared, identities, make_splits
 from slimlit.data.tokenized import TokenizedTexts
 from slimlit.text.stop_words import StopWords
-from slimlit.text.tokenizers import load_tokenizer
+from slimlit.text.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
 
 NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("predict",)}
@@ -87,11 +87,11 @@ class TextClassification(LightningDataModule):
         self.seed = seed
         self.splits: dict[str, TokenizedTexts] = {}
         self.report: dict[str, Any] = {}
-        self._tokenizer: PreTrainedTokenizerFast | None = None
+        self._tokenizer: Tokenizer | None = None
         self._texts: dict[str, Texts] = {}
 
     @property
-    def tokenizer(self) -> PreTrainedTokenizerFast:
+    def tokenizer(self) -> Tokenizer:
         """The tokenizer, loaded when first asked for."""
         if self._tokenizer is None:
             self._tokenizer = load_tokenizer(self.tokenizer_source)
@@ -190,14 +190,14 @@ class TextClassification(LightningDataModule):
         """Shuffled batches of like length, from where the trainer stopped."""
         trainer = self.trainer
         split = self.splits["train"]
-        progress = None if trainer is None else trainer.fit_loop.epoch_loop.batch_progress.total
+        num_taken = None if trainer is None else partial(count_taken, trainer)
         batches = LengthGroupedBatches(
             split.lengths,
             self.batch_size,
             self.seed,
             rank=0 if trainer is None else trainer.global_rank,
             num_processes=1 if trainer is None else trainer.world_size,
-            num_taken=None if progress is None else lambda: progress.ready,
+            num_taken=num_taken,
         )
         return ResumableLoader(split, batch_sampler=batches, collate_fn=_same)
 
@@ -230,6 +230,14 @@ class TextClassification(LightningDataModule):
         label = int(texts.label_ids[row])
         pair = None if texts.pairs is None else texts.pairs[row]
         return {"text": texts.texts[row], "pair": pair, "label": self.labels[label] if label >= 0 else None}
+
+
+def count_taken(trainer: Trainer) -> int:
+    """Training batches taken so far, over all epochs and interruptions: those whose step was made, as checkpoints count."""
+    taken = int(trainer.fit_loop.epoch_loop.batch_progress.total.processed)  # type: ignore[attr-defined]
+    if trainer.overfit_batches > 0:  # type: ignore[attr-defined] # the same few again and again
+        return taken % int(trainer.num_training_batches)
+    return taken
 
 
 def sort_labels(labels: list[str]) -> list[str]:

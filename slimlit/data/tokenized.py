@@ -15,11 +15,11 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm  # type: ignore[import-untyped]
-from transformers import PreTrainedTokenizerFast
 
 from slimlit.data.files import Texts
 from slimlit.text.cache import cache_folder
 from slimlit.text.stop_words import StopWords
+from slimlit.text.tokenizers import Tokenizer
 from slimlit.types import Batch
 
 FORMAT = 1
@@ -56,7 +56,7 @@ class TokenizedTexts(Dataset[Batch]):
         self,
         texts: Texts,
         label_ids: npt.NDArray[np.int64],
-        tokenizer: PreTrainedTokenizerFast,
+        tokenizer: Tokenizer,
         max_length: int,
         stop_words: StopWords | None = None,
     ) -> None:
@@ -108,7 +108,7 @@ def _padded(values: Array, places: Array, real: Array, pad: int) -> torch.Tensor
     return torch.from_numpy(np.where(real, values[places], pad).astype(np.int64))
 
 
-def fingerprint(texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: int, hiding: StopWords | None) -> str:
+def fingerprint(texts: Texts, tokenizer: Tokenizer, max_length: int, hiding: StopWords | None) -> str:
     """The hash of all that the tokens depend on."""
     digest = hashlib.sha256()
     special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
@@ -125,7 +125,7 @@ def fingerprint(texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: in
     return digest.hexdigest()
 
 
-def tokenise(texts: Texts, tokenizer: PreTrainedTokenizerFast, max_length: int, hiding: StopWords | None) -> Tokens:
+def tokenise(texts: Texts, tokenizer: Tokenizer, max_length: int, hiding: StopWords | None) -> Tokens:
     """The tokens of every example."""
     ids, types, visible, lengths, num_truncated = [], [], [], [], 0
     for start in _progress(len(texts)):

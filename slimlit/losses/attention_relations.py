@@ -27,9 +27,9 @@ class AttentionRelations(Loss):
         student_layer: the student's layer, usually its last; layers count from 1.
         teacher_layer: the teacher's layer: its last, or an upper middle one for large teachers (the paper's section 4).
         relation_heads: ``A_r``; the teacher's attention heads unless given. More heads than that help in the paper.
-        weights: ``alpha`` of the query-query, key-key and value-value relations.
+        weights: ``alpha`` of the query-query, key-key and value-value relations; one of weight 0 is not computed.
 
-    Source: Wang et al. 2021 (MiniLMv2), arXiv:2012.15828, section 3.1, equations 5-9.
+    Source: Wang et al. 2021 (MiniLMv2), arXiv:2012.15828, section 3.1, equations 5-8.
     """
 
     def __init__(
@@ -40,6 +40,10 @@ class AttentionRelations(Loss):
         weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         super().__init__()
+        if relation_heads is not None and relation_heads < 1:
+            raise ValueError(f"relation_heads is {relation_heads}; expected 1 or more")
+        if min(weights) < 0.0 or max(weights) == 0.0:
+            raise ValueError(f"weights are {list(weights)}; expected three numbers of 0 or more, one above 0")
         self.student_layer = student_layer
         self.teacher_layer = teacher_layer
         self.relation_heads = relation_heads
@@ -93,7 +97,8 @@ def log_relations(
     batch, heads, tokens, width = vectors.shape
     joined = vectors.float().transpose(1, 2).reshape(batch, tokens, relation_heads, heads * width // relation_heads)
     split = joined.transpose(1, 2).masked_fill(~real[:, None, :, None], 0.0)
-    scores = split @ split.transpose(-1, -2) / split.shape[-1] ** 0.5
+    with torch.autocast(split.device.type, enabled=False):
+        scores = split @ split.transpose(-1, -2) / split.shape[-1] ** 0.5
     return torch.log_softmax(scores.masked_fill(~real[:, None, None, :], torch.finfo(scores.dtype).min), dim=-1)
 
 

@@ -1,7 +1,9 @@
 """``HiddenStates``: the student's hidden states near the teacher's, through a learned projection where widths differ."""
 
+from typing import cast
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slimlit.losses.base import Loss, teacher_of
@@ -57,9 +59,18 @@ class HiddenStates(Loss):
         real = batch["attention_mask"].bool()
         total = torch.zeros(len(real), device=real.device)
         for number, (ours, theirs) in enumerate(self.pairs):
-            states = student.hidden_states[ours]
+            states = _without_padding(student.hidden_states[ours], real)
             if len(self.projections):
-                states = self.projections[number](states)
-            distance = (states.float() - target.hidden_states[theirs].float()).square().mean(dim=-1)
-            total = total + distance.masked_fill(~real, 0.0).sum(dim=-1) / real.sum(dim=-1).clamp(min=1)
+                projection = cast(nn.Linear, self.projections[number])
+                with torch.autocast(real.device.type, enabled=False):
+                    states = projection(states.to(projection.weight.dtype)).float()
+            distance = (states - _without_padding(target.hidden_states[theirs], real)).square().mean(dim=-1)
+            total = total + distance.sum(dim=-1) / real.sum(dim=-1).clamp(min=1)
         return total / len(self.pairs)
+
+
+def _without_padding(
+    states: Float[Tensor, "batch tokens width"], real: Bool[Tensor, "batch tokens"]
+) -> Float[Tensor, "batch tokens width"]:
+    """In float32, with zeros in the place of padding, so that not even its gradient is read."""
+    return states.float().masked_fill(~real[:, :, None], 0.0)

@@ -1,6 +1,7 @@
 """``WeightedSum``: several losses as one, its parts logged by name."""
 
 import difflib
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -39,12 +40,14 @@ class WeightedSum(Loss):
         self.weights = {name: weights.get(name, 1.0) for name in losses if weights.get(name, 1.0) != 0.0}
         if not self.weights:
             raise ValueError("every weight of WeightedSum is 0, so there is nothing to minimise\nset one above 0")
-        self.losses = nn.ModuleDict({name: losses[name] for name in self.weights})
+        self.losses = nn.ModuleList(
+            losses[name] for name in self.weights
+        )  # a ModuleDict refuses names such as "values"
         self.student_needs = frozenset().union(*(loss.student_needs for loss in self._parts().values()))
         self.teacher_needs = frozenset().union(*(loss.teacher_needs for loss in self._parts().values()))
 
     def _parts(self) -> dict[str, Loss]:
-        return {name: loss for name, loss in self.losses.items() if isinstance(loss, Loss)}
+        return {name: cast(Loss, loss) for name, loss in zip(self.weights, self.losses, strict=True)}
 
     def prepare(self, student: Configured, teacher: Configured | None) -> None:
         """Prepare every part."""

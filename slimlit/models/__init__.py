@@ -1,9 +1,19 @@
 """Networks: load a teacher, make a student of it, and read what they say."""
 
+from transformers import PreTrainedModel
+
 from slimlit.models.network import Network
 from slimlit.models.pretrained import Pretrained
 from slimlit.models.reading import read
 from slimlit.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
 from slimlit.models.shrunk import Shrunk
 
-__all__ = ["Network", "Pretrained", "SequenceClassifier", "SequenceClassifierConfig", "Shrunk", "read"]
+__all__ = [
+    "Network",
+    "PreTrainedModel",
+    "Pretrained",
+    "SequenceClassifier",
+    "SequenceClassifierConfig",
+    "Shrunk",
+    "read",
+]

@@ -11,10 +11,9 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import PreTrainedModel
 
 from slimlit.losses import Loss
-from slimlit.models import Network, read
+from slimlit.models import Network, PreTrainedModel, read
 from slimlit.models.pretrained import quiet_files
 from slimlit.types import Batch, Needs, Output
 

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError, MulticlassF1Score
-from transformers import PreTrainedModel
 
 from slimlit.losses import HardLabels, Loss
-from slimlit.models import Network, read
+from slimlit.models import Network, PreTrainedModel, read
 from slimlit.models.compatibility import check_teacher, check_text
 from slimlit.tasks.base import MakeOptimizer, Task
 from slimlit.tasks.optimizers import AdamW

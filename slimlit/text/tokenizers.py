@@ -2,14 +2,17 @@
 
 import difflib
 from pathlib import Path
+from typing import TypeAlias
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from slimlit.text.bundles import BUNDLES
 from slimlit.text.bundles import find as find_bundle
 
+Tokenizer: TypeAlias = PreTrainedTokenizerFast
 
-def load_tokenizer(source: str) -> PreTrainedTokenizerFast:
+
+def load_tokenizer(source: str) -> Tokenizer:
     """The fast tokenizer at ``source``; no network is asked where it is a run, a folder or a bundle.
 
     Raises:

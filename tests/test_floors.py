@@ -1,0 +1,65 @@
+"""Who may import whom: each part of slimlit imports only from its own floor and below, and libraries only where they belong."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import slimlit
+
+ROOT = Path(slimlit.__file__).parent
+FLOORS = {
+    "types": 0,
+    "text": 1,
+    "data": 2, "models": 2, "losses": 2, "explain": 2,
+    "tasks": 3, "callbacks": 3,
+    "cli": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
+    "runs": 1,
+}  # fmt: skip
+LIBRARIES = {
+    "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli"},
+    "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},
+    "transformers": {"models", "text"},
+    "wandb": {"callbacks", "cli"},
+    "torchmetrics": {"tasks"},
+}
+
+
+def imports() -> Iterator[tuple[Path, str, str]]:
+    """Each file, the part of slimlit it belongs to, and a module it imports."""
+    for path in sorted(ROOT.rglob("*.py")):
+        relative = path.relative_to(ROOT)
+        part = relative.parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((relative, part, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = (
+                    [f"{node.module}.{alias.name}" for alias in node.names]
+                    if node.module == "slimlit"
+                    else [node.module]
+                )
+                yield from ((relative, part, name) for name in names)
+
+
+def test_every_part_has_a_floor() -> None:
+    parts = {path.name.removesuffix(".py") for path in ROOT.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert parts - {"__init__", "__pycache__"} == set(FLOORS)
+
+
+def test_nothing_imports_from_a_floor_above() -> None:
+    for path, part, module in imports():
+        if module.startswith("slimlit.") and part != "__init__":
+            other = module.split(".")[1]
+            allowed = FLOORS[other] <= FLOORS[part] or (part == "callbacks" and other == "tasks")
+            assert allowed, f"{path} (floor {FLOORS[part]}) imports {module} (floor {FLOORS[other]})"
+
+
+def test_libraries_stay_where_they_belong() -> None:
+    for path, part, module in imports():
+        library = module.split(".")[0]
+        if library in LIBRARIES:
+            assert part in LIBRARIES[library], f"{path} imports {module}"
+
+
+def test_nothing_imports_the_experiments() -> None:
+    assert not [path for path, _, module in imports() if module.split(".")[0] == "experiments"]

@@ -1,0 +1,76 @@
+"""Every command of the README and of docs/ runs, in order, as it is written but for fewer batches; bundles are toys."""
+
+import csv
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from slimlit.__main__ import main
+from slimlit.cli import SlimCLI
+from slimlit.data.toy import toy_reviews
+
+ROOT = Path(__file__).parents[1]
+SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line for block in blocks(page, "bash") for line in block.splitlines() if line.strip()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the README's reader has it: the repository's configs, a CSV, the loss written to a file."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "configs").symlink_to(ROOT / "configs")
+    with (folder / "reviews.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("review", "stars"), *((r.text, r.label) for r in toy_reviews(80))])
+    (folder / "new.csv").write_text("review\nthe film was joyful\n")
+    source = blocks(ROOT / "README.md", "python")[0]
+    (folder / "margins.py").write_text(source)
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_runs(page: Path, workplace: Path, toy_bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIMLIT_CACHE", str(toy_bundles))
+    monkeypatch.chdir(workplace)
+    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.setattr(SlimCLI, "loggers", lambda self: [])  # W&B has its own tests; this spares seconds a command
+    for command in commands(page):
+        if command[0] == "make":
+            done = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+            assert done.returncode == 0, (command, done.stderr)
+        elif command[:3] == ["python", "-m", "slimlit"]:
+            if "two_processes" in " ".join(command):
+                continue  # run by tests/test_first_path.py
+            short = SHORT if command[3] == "fit" else []
+            assert main([*command[3:], *short]) == 0, command
+        else:
+            pytest.fail(f"a command no test knows how to run: {' '.join(command)}")
+
+
+def test_the_readmes_config_is_one_fit_accepts(
+    workplace: Path, toy_bundles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIMLIT_CACHE", str(toy_bundles))
+    monkeypatch.chdir(workplace)
+    (text,) = blocks(ROOT / "README.md", "yaml")
+    assert set(yaml.safe_load(text)) == {"model", "data", "trainer"}
+    Path("readme.yaml").write_text(text)
+    assert main(["fit", "--config", "readme.yaml", "--print_config"]) == 0
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
