@@ -18,7 +18,7 @@ FLOORS = {
 LIBRARIES = {
     "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli"},
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},
-    "transformers": {"models", "text"},
+    "transformers": {"models"},
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
 }

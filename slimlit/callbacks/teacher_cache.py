@@ -46,8 +46,8 @@ class TeacherCache(Callback):
         self.fingerprints: dict[str, str] = {}
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Have the outputs for training and validation."""
-        self._fill(trainer, pl_module, ["train", "validation"])
+        """Have the outputs for training, and for validation where there is any."""
+        self._fill(trainer, pl_module, ["train", "validation"] if trainer.limit_val_batches else ["train"])
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Have the outputs for validation."""

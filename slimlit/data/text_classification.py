@@ -12,8 +12,8 @@ from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_wa
 from slimlit.data.files import Columns, Texts, read_texts
 from slimlit.data.splits import count_shared, identities, make_splits
 from slimlit.data.tokenized import TokenizedTexts
+from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.text.stop_words import StopWords
-from slimlit.text.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
 
 NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("predict",)}
@@ -154,9 +154,11 @@ class TextClassification(LightningDataModule):
         ids = np.full(len(texts), -1, dtype=np.int64) if name == "predict" else self._label_ids(name, texts)
         if self.stop_words is not None and self.stop_words.mode != "off":
             self.stop_words.fit(self._read("train").texts if self.stop_words.words == "corpus" else [])
+            dropped_words = None
             if self.stop_words.mode == "drop":
                 dropped = None if texts.pairs is None else [self.stop_words.drop(text) for text in texts.pairs]
                 texts = Texts([self.stop_words.drop(text) for text in texts.texts], dropped, texts.labels)
+                dropped_words = self.stop_words.report()
         split = TokenizedTexts(texts, ids, self.tokenizer, self.max_length, self.stop_words)
         counts = np.bincount(ids[ids >= 0], minlength=len(self.labels)).tolist()
         self.report[name] = {
@@ -166,7 +168,7 @@ class TextClassification(LightningDataModule):
             "labels": dict(zip(self.labels, counts, strict=True)),
         }
         if self.stop_words is not None and self.stop_words.mode != "off":
-            self.report["stop words"] = self.stop_words.report()
+            self.report[name]["stop words"] = split.tokens.stop_words or dropped_words
         if name == "train":
             sampler = LengthGroupedBatches(split.lengths, self.batch_size, self.seed)
             self.report[name]["padding waste"] = round(padding_waste(split.lengths, sampler.epoch(0)), 4)

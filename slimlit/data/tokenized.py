@@ -17,12 +17,12 @@ from torch.utils.data import Dataset
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from slimlit.data.files import Texts
+from slimlit.models.tokenizers import Tokenizer
 from slimlit.text.cache import cache_folder
 from slimlit.text.stop_words import StopWords
-from slimlit.text.tokenizers import Tokenizer
 from slimlit.types import Batch
 
-FORMAT = 1
+FORMAT = 2
 _CHUNK = 2000
 Array = npt.NDArray[Any]
 
@@ -36,6 +36,7 @@ class Tokens:
     token_type_ids: Array | None
     pooling_mask: Array | None
     num_truncated: int
+    stop_words: dict[str, Any] | None = None
 
 
 class TokenizedTexts(Dataset[Batch]):
@@ -147,6 +148,7 @@ def tokenise(texts: Texts, tokenizer: Tokenizer, max_length: int, hiding: StopWo
         token_type_ids=np.concatenate(types) if types else None,
         pooling_mask=np.concatenate(visible) if visible else None,
         num_truncated=num_truncated,
+        stop_words=hiding.report() if hiding is not None else None,
     )
 
 
@@ -184,8 +186,9 @@ def load(folder: Path) -> Tokens | None:
         }
     except (OSError, ValueError, KeyError):
         return None
-    optional = {name: arrays.get(name) for name in ("token_type_ids", "pooling_mask")}
-    return Tokens(arrays["input_ids"], arrays["offsets"], **optional, num_truncated=manifest["num_truncated"])
+    optional: dict[str, Any] = {name: arrays.get(name) for name in ("token_type_ids", "pooling_mask")}
+    counts: dict[str, Any] = {name: manifest.get(name) for name in ("num_truncated", "stop_words")}
+    return Tokens(arrays["input_ids"], arrays["offsets"], **optional, **counts)
 
 
 def save(tokens: Tokens, folder: Path) -> None:
@@ -198,8 +201,8 @@ def save(tokens: Tokens, folder: Path) -> None:
     for name, array in arrays.items():
         np.save(unfinished / f"{name}.npy", array)
     sizes = {file.name: file.stat().st_size for file in unfinished.iterdir()}
-    manifest = {"format": FORMAT, "num_truncated": tokens.num_truncated, "sizes": sizes}
-    (unfinished / "manifest.json").write_text(json.dumps(manifest))
+    manifest = {"num_truncated": tokens.num_truncated, "stop_words": tokens.stop_words, "sizes": sizes}
+    (unfinished / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False))
     if load(folder) is None:
         shutil.rmtree(folder, ignore_errors=True)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from slimlit.models.network import Network
-from slimlit.text.tokenizers import load_tokenizer
+from slimlit.models.tokenizers import load_tokenizer
 
 
 def check_text(config: PreTrainedConfig, role: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from slimlit.losses import Loss
 from slimlit.models import Network, PreTrainedModel, read
 from slimlit.models.pretrained import quiet_files
+from slimlit.tasks.memory import keep_freed_memory
 from slimlit.types import Batch, Needs, Output
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -57,6 +58,7 @@ class Task(LightningModule):
         """Build the networks, once; by now ``setup`` has checked that they fit."""
         if self._built:
             return
+        keep_freed_memory()
         self.student, self.teacher = self.networks()
         if self.teacher is not None:
             self.teacher.requires_grad_(False)

@@ -55,15 +55,17 @@ __legacy__ = _Legacy()
 def fetch_archive(archive: Archive, members: Iterable[str]) -> dict[str, bytes]:
     """The contents of the archive's ``members`` by name.
 
-    pip checks the pinned hash before it looks inside; the archive is deleted afterwards. Nothing is installed, imported
-    or unpickled, and no build script is run.
+    Guarantees:
+        - the archive has the pinned hash before anything looks inside;
+        - nothing of it is installed, imported, unpickled or run, its build scripts included.
 
     Raises:
         ValueError: pip failed, or the archive is another one, or lacks a member.
     """
     with tempfile.TemporaryDirectory(prefix="slimlit-") as scratch:
         path = _download(archive, Path(scratch))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != archive.sha256:
             raise ValueError(f"{archive.file} is not the pinned one: sha256 {digest}\nexpected {archive.sha256}")
         try:
@@ -73,30 +75,49 @@ def fetch_archive(archive: Archive, members: Iterable[str]) -> dict[str, bytes]:
 
 
 def _download(archive: Archive, scratch: Path) -> Path:
-    backend = scratch / "backend" / "setuptools"
-    backend.mkdir(parents=True)
-    (backend / "__init__.py").write_text("")
-    (backend / "build_meta.py").write_text(_INERT_BACKEND)
     wanted = scratch / "requirements.txt"
     wanted.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n")
     target = scratch / "archive"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "-r", str(wanted)]
     command += ["-d", str(target), "--disable-pip-version-check"]
     environment = dict(os.environ)
-    if archive.file.endswith(".tar.gz"):
-        command += ["--no-build-isolation", "--use-pep517"]
-        environment["PYTHONPATH"] = str(backend.parent)
+    if archive.file.endswith(".whl"):
+        command += ["--only-binary", archive.package]
+    else:
+        command += ["--no-binary", archive.package, "--no-build-isolation", "--use-pep517"]
+        backend = scratch / "backend" / "setuptools"
+        backend.mkdir(parents=True)
+        (backend / "__init__.py").write_text("")
+        (backend / "build_meta.py").write_text(_INERT_BACKEND)
+        places = [str(backend.parent), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     print(f"fetching {archive.package} {archive.version} by pip", flush=True)
-    pip = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    assert pip.stderr is not None
-    problems = [line.rstrip() for line in pip.stderr]
-    if pip.wait() or not (target / archive.file).is_file():
-        errors = [line for line in problems if line.startswith("ERROR")] or problems[-1:] or ["pip gave no archive"]
-        raise ValueError(
-            f"pip could not fetch {archive.package}=={archive.version}\n{errors[-1][:300]}\n"
-            "check the network and pip's index (pip config list), then try again"
-        )
+    problems: list[str] = []
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as pip:
+        assert pip.stderr is not None
+        for line in pip.stderr:  # kept for the message; pip's progress goes to the user as it comes
+            if "Retrying" in line and not any("Retrying" in earlier for earlier in problems):
+                print("the index does not answer; pip tries again", file=sys.stderr, flush=True)
+            problems.append(line.strip())
+    if pip.returncode or not (target / archive.file).is_file():
+        raise ValueError(_explain(archive, [line for line in problems if line]))
     return target / archive.file
+
+
+def _explain(archive: Archive, problems: list[str]) -> str:
+    name = f"{archive.package}=={archive.version}"
+    said = "\n".join(problems)
+    if "No module named pip" in said:
+        return f"{name} is fetched by pip, which {sys.executable} lacks\ntype: {sys.executable} -m ensurepip"
+    if "DO NOT MATCH THE HASHES" in said:
+        got = next((line.split()[-1] for line in problems if line.startswith("Got")), "unknown")
+        return f"{archive.file} is not the pinned one: sha256 {got}\nexpected {archive.sha256}\nnothing of it was read or kept"
+    if "No matching distribution" in said:
+        cause = "no index that pip asked has it, or none answered"
+    else:
+        errors = [line for line in problems if line.startswith("ERROR")] or problems or ["it gave no archive"]
+        cause = errors[-1].removeprefix("ERROR: ")[:300]
+    return f"pip could not fetch {name}: {cause}\ncheck the network and pip's index (pip config list), then try again"
 
 
 def _read(path: Path, members: Iterable[str]) -> dict[str, bytes]:

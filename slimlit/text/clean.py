@@ -3,14 +3,21 @@
 import re
 import unicodedata
 
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b\u2060\ufeff]")
+# Control characters other than white space, lone surrogates (no UTF-8 has them), soft hyphens, zero-width spaces, marks
+# of writing direction. The zero-width joiners stay: Persian words and emoji are made with them.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
+)
 _SPACES = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
-    """NFC, without control characters and zero-width spaces, runs of white space as one space, none at the ends.
+    """NFC, without control and invisible characters, runs of white space as one space, none at the ends.
 
     Guarantees:
         - cleaning twice is cleaning once.
     """
-    return _SPACES.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text))).strip()
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()  # most texts, at a tenth of the time
+    visible = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    return _SPACES.sub(" ", visible).strip()
