@@ -12,8 +12,10 @@ Pooling = Literal["attention", "mean", "cls"]
 class AttentionPooling(nn.Module):
     """Weighted sums of the hidden states, with weights that can be shown.
 
-    ``e_i = w_att . h_i``, ``a_i = exp(e_i) / sum_j exp(e_j)`` over the visible tokens, ``att = sum_i a_i h_i``; with
-    several heads each has its own ``w_att`` and their sums are laid side by side.
+    ``e_i = W_att h_i``, ``a_i = exp(e_i) / sum_j exp(e_j)`` over the visible tokens, ``att = sum_i a_i h_i``; with
+    several heads each has its own row of ``W_att`` and their sums are laid side by side. ``W_att`` is held as
+    ``sqrt(width)`` times the trained weight: an optimizer like Adam moves every weight alike, and at a rate fit for the
+    encoder the energies of a plain linear layer would hardly leave zero.
 
     Guarantees:
         - weights are never negative and sum to one over the visible tokens of each example with at least one;
@@ -25,12 +27,13 @@ class AttentionPooling(nn.Module):
         super().__init__()
         self.energy = nn.Linear(width, num_heads, bias=False)
         nn.init.zeros_(self.energy.weight)
+        self.scale = width**0.5
 
     def forward(
         self, hidden_states: Float[Tensor, "batch tokens width"], visible: Bool[Tensor, "batch tokens"]
     ) -> tuple[Float[Tensor, "batch pooled"], Float[Tensor, "batch pooling_heads tokens"]]:
         """The pooled vectors (``pooled = heads * width``) and the weights ``a_i``."""
-        energies = self.energy(hidden_states).float().transpose(1, 2)
+        energies = self.energy(hidden_states).float().transpose(1, 2) * self.scale
         seen = visible.unsqueeze(1)
         weights = torch.softmax(energies.masked_fill(~seen, torch.finfo(energies.dtype).min), dim=-1) * seen
         readable = hidden_states.masked_fill(~visible.unsqueeze(-1), 0.0)

@@ -18,7 +18,7 @@ def test_the_weights_are_the_founding_formula() -> None:
     for example in range(2):
         for head in range(2):
             seen = [i for i in range(4) if visible[example, i]]
-            w_att = pooling.energy.weight[head].detach().double()
+            w_att = pooling.energy.weight[head].detach().double() * 3**0.5
             energies = {i: float(w_att @ hidden[example, i].double()) for i in seen}
             total = sum(math.exp(e) for e in energies.values())
             expected = torch.zeros(3, dtype=torch.float64)
