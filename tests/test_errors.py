@@ -103,7 +103,7 @@ def test_a_mistake_in_yaml_is_named_with_its_line_and_the_nearest_word(
         ("--model.layrs=[1]", ["--model.layrs: model: tests.tiny.Tiny takes no 'layrs'", "did you mean 'layers'?"]),
         ("--model.student.width=300", ["--model.student.width: width is 300; expected 100 at most"]),
         ("--reusme", ["--reusme: no setting 'reusme'", "did you mean 'resume'?"]),
-        ("--wandb=of", ["--wandb: wandb is 'of'", "did you mean 'off'?"]),
+        ("--wandb=ofline", ["--wandb: wandb is 'ofline'", "did you mean 'offline'?"]),
         ("--run=a?b", ["--run 'a?b' is no name for a run"]),
     ],
 )

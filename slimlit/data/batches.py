@@ -1,7 +1,7 @@
 """Batches of examples of like length, addressed by (seed, epoch, position), the same for any number of processes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -99,11 +99,20 @@ class SortedBatches(Sampler[Rows]):
 
 
 def cuts(num_rows: int, batch_size: int, num_processes: int) -> list[tuple[int, int]]:
-    """Where each batch starts and ends; a rest too small to give every process an example joins the batch before it."""
+    """Where each batch starts and ends; a rest too small to give every process an example joins the batch before it.
+
+    Raises:
+        ValueError: more processes than examples of a batch.
+    """
+    if min(batch_size, num_rows or batch_size) < num_processes:
+        raise ValueError(
+            f"batches of {batch_size} of {num_rows} examples are shared by {num_processes} processes\n"
+            "expected at least one example for each process: set a larger data.init_args.batch_size, or fewer devices"
+        )
     starts = list(range(0, num_rows, batch_size))
     if len(starts) > 1 and num_rows - starts[-1] < num_processes:
         starts.pop()
-    return list(zip(starts, [*starts[1:], num_rows], strict=True))
+    return list(pairwise([*starts, num_rows]))
 
 
 def padding_waste(lengths: npt.NDArray[np.integer], batches: Sequence[Sequence[int] | npt.NDArray[np.intp]]) -> float:

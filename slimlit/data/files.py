@@ -1,21 +1,17 @@
 """Read labelled texts from files: CSV, TSV, JSON lines, Parquet, saved or hub Hugging Face data sets, bundled texts."""
 
-import csv
 import difflib
-import gzip
-import json
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from slimlit.data.lines import Record, read_json_lines, read_table
 from slimlit.text.bundles import BUNDLES
 from slimlit.text.bundles import find as find_bundle
 from slimlit.text.clean import clean
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
         if not seen:
             seen = list(record)
             _check_columns(source, columns, seen)
-        values = [clean(_as_word(record[name])) for name in columns.needed()]
+        values = [clean(_as_word(record.get(name))) for name in columns.needed()]
         if not all(values):
             texts.num_empty += 1
             continue
@@ -88,7 +84,7 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
 
 
 def _as_word(value: Any) -> str:
-    if value is None:
+    if value is None or value != value:  # not a number
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
@@ -107,17 +103,17 @@ def _check_columns(source: str, columns: Columns, seen: list[str]) -> None:
 
 
 def _records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
-    path = Path(source)
+    path = Path(source).expanduser()
     if not path.exists() and source in BUNDLES:
         path = find_bundle(source)
     plain = path.name.removesuffix(".gz")
     if path.is_file():
         if plain.endswith((".csv", ".tsv")):
-            return _table(path, broken)
+            return read_table(path, broken)
         if plain.endswith((".jsonl", ".json")):
-            return _json_lines(path, broken)
+            return read_json_lines(path, broken)
         if plain.endswith(".parquet"):
-            return iter(_datasets().Dataset.from_parquet(str(path)))
+            return _parquet(path)
         raise ValueError(
             f"{source} has no known format\nexpected a name ending in {', '.join(FORMATS)} (or .gz), or a folder"
         )
@@ -137,49 +133,15 @@ def _text_bundles() -> str:
     return ", ".join(name for name, bundle in BUNDLES.items() if bundle.main)
 
 
-def _open(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def _parquet(path: Path) -> Iterator[Record]:
+    datasets = _datasets()
+    import pyarrow.parquet
 
-
-def _table(path: Path, broken: list[str]) -> Iterator[Record]:
-    """Rows under a header; a TSV has no quoting."""
-    csv.field_size_limit(sys.maxsize)
-    with _open(path) as file:
-        if path.name.removesuffix(".gz").endswith(".tsv"):
-            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        else:
-            reader = csv.reader(file)
-        try:
-            header = next(reader, [])
-            for row in reader:
-                if not row:
-                    continue
-                if len(row) == len(header):
-                    yield dict(zip(header, row, strict=True))
-                else:
-                    broken.append(f"line {reader.line_num}: {len(row)} cells, expected {len(header)}")
-        except (csv.Error, UnicodeDecodeError) as problem:
-            raise ValueError(
-                f"{path} cannot be read after line {reader.line_num}: {problem}\nexpected UTF-8 text"
-            ) from problem
-
-
-def _json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
-    with _open(path) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as problem:
-                broken.append(f"line {number}: {problem.msg}")
-                continue
-            if isinstance(record, dict):
-                yield record
-            else:
-                broken.append(f"line {number}: {type(record).__name__}, expected an object")
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except pyarrow.ArrowInvalid as problem:
+        raise ValueError(f"{path} is no Parquet file: {str(problem).splitlines()[0][:200]}") from problem
+    return _part(datasets.Dataset(table), str(path), "train")
 
 
 def _datasets() -> Any:

@@ -25,7 +25,7 @@ def make_splits(texts: Texts, fractions: Mapping[str, float], seed: int) -> dict
         seed: another seed, other splits.
 
     Raises:
-        ValueError: fractions that leave nothing for training.
+        ValueError: fractions that leave nothing for training, or too few texts for them.
     """
     if any(fraction <= 0.0 for fraction in fractions.values()) or sum(fractions.values()) >= 1.0:
         shares = ", ".join(f"{name} {fraction}" for name, fraction in fractions.items())
@@ -47,6 +47,12 @@ def make_splits(texts: Texts, fractions: Mapping[str, float], seed: int) -> dict
             if name != "train":
                 room[name] -= len(rows)
             parts[name].extend(rows)
+    for name, rows in parts.items():
+        if not rows:
+            raise ValueError(
+                f"of {len(texts)} texts none is left for {name}\n"
+                "give more texts, a larger share (data.init_args.split), or a file for each split"
+            )
     return {name: sorted(rows) for name, rows in parts.items()}
 
 

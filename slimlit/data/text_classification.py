@@ -116,7 +116,12 @@ class TextClassification(LightningDataModule):
         for name in wanted:
             texts = self._read(name)
             if not self.labels:
-                self.labels = sort_labels(self._read("train").labels)
+                self.labels = sort_labels(self._read_for_labels(name).labels)
+            if len(self.labels) < 2:
+                raise ValueError(
+                    f"{self.sources['train']} has one class only: {self.labels[0]}\n"
+                    f"expected two or more in column {self.columns.label!r}"
+                )
             self.splits[name] = self._tokenised(name, texts)
         if "train" in self.splits:
             self._compare()
@@ -133,6 +138,17 @@ class TextClassification(LightningDataModule):
         if self.sources["train"] is not None and name != "predict" and (source is None or name == "train"):
             self._split_training_texts()
         return self._texts[name]
+
+    def _read_for_labels(self, name: str) -> Texts:
+        try:
+            return self._read("train")
+        except ValueError as problem:
+            if name == "train" or self.sources[name] is None:
+                raise
+            raise ValueError(
+                f"the classes are not given, and the training texts that tell them cannot be read\n{problem}\n"
+                "name them in order: data.init_args.labels"
+            ) from problem
 
     def _split_training_texts(self) -> None:
         """Read the training file and deal out the splits that have none of their own."""
@@ -245,8 +261,8 @@ def count_taken(trainer: Trainer) -> int:
 def sort_labels(labels: list[str]) -> list[str]:
     """The classes in order: by number where all are whole numbers, else by name."""
     found = set(labels)
-    if all(label.lstrip("-").isdigit() for label in found):
-        return sorted(found, key=int)
+    if all(label.removeprefix("-").isdecimal() for label in found):
+        return sorted(found, key=lambda label: (int(label), label))
     return sorted(found)
 
 

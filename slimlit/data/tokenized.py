@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +117,9 @@ def fingerprint(texts: Texts, tokenizer: Tokenizer, max_length: int, hiding: Sto
     """The hash of all that the tokens depend on."""
     digest = hashlib.sha256()
     special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
+    sides = [tokenizer.truncation_side, tokenizer.split_special_tokens, version("tokenizers")]
     settings = [FORMAT, max_length, hiding.fingerprint if hiding else None, tokenizer.pad_token_id, special, len(texts)]
-    digest.update(json.dumps(settings).encode())
+    digest.update(json.dumps([*settings, *sides]).encode())
     tokenizer.backend_tokenizer.no_truncation()  # what the last call asked for is no part of the tokenizer
     tokenizer.backend_tokenizer.no_padding()
     digest.update(tokenizer.backend_tokenizer.to_str().encode())
@@ -178,17 +183,28 @@ def _visible(encoding: Any, spans: list[list[tuple[int, int]]]) -> Array:
 def load(folder: Path) -> Tokens | None:
     """What :func:`save` wrote, memory-mapped; None where it is not there, or not whole."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
-        if any((folder / name).stat().st_size != size for name, size in manifest["sizes"].items()):
+        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        checksums = manifest["checksums"]
+        if any(_checksum(folder / name) != checksum for name, checksum in checksums.items()):
             return None
-        arrays: dict[str, Array] = {
-            name.removesuffix(".npy"): np.load(folder / name, mmap_mode="r") for name in manifest["sizes"]
-        }
-    except (OSError, ValueError, KeyError):
+        # as plain arrays: numpy's memory-mapped kind is slow to index
+        arrays = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in checksums}
+        return Tokens(
+            input_ids=arrays["input_ids.npy"],
+            offsets=arrays["offsets.npy"],
+            token_type_ids=arrays.get("token_type_ids.npy"),
+            pooling_mask=arrays.get("pooling_mask.npy"),
+            num_truncated=manifest["num_truncated"],
+            stop_words=manifest["stop_words"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    optional: dict[str, Any] = {name: arrays.get(name) for name in ("token_type_ids", "pooling_mask")}
-    counts: dict[str, Any] = {name: manifest.get(name) for name in ("num_truncated", "stop_words")}
-    return Tokens(arrays["input_ids"], arrays["offsets"], **optional, **counts)
+
+
+def _checksum(path: Path) -> int:
+    """Of all bytes: a file that lost its content in a power cut still has its size."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return zlib.crc32(content)
 
 
 def save(tokens: Tokens, folder: Path) -> None:
@@ -198,14 +214,15 @@ def save(tokens: Tokens, folder: Path) -> None:
     arrays = {"input_ids": tokens.input_ids, "offsets": tokens.offsets}
     arrays |= {"token_type_ids": tokens.token_type_ids} if tokens.token_type_ids is not None else {}
     arrays |= {"pooling_mask": tokens.pooling_mask} if tokens.pooling_mask is not None else {}
-    for name, array in arrays.items():
-        np.save(unfinished / f"{name}.npy", array)
-    sizes = {file.name: file.stat().st_size for file in unfinished.iterdir()}
-    manifest = {"num_truncated": tokens.num_truncated, "stop_words": tokens.stop_words, "sizes": sizes}
-    (unfinished / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False))
-    if load(folder) is None:
-        shutil.rmtree(folder, ignore_errors=True)
     try:
-        os.replace(unfinished, folder)
-    except OSError:  # another process was first, with the same content
+        for name, array in arrays.items():
+            np.save(unfinished / f"{name}.npy", array)
+        checksums = {file.name: _checksum(file) for file in unfinished.iterdir()}
+        manifest = {"num_truncated": tokens.num_truncated, "stop_words": tokens.stop_words, "checksums": checksums}
+        (unfinished / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+        if load(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process was first, with the same content
+            os.replace(unfinished, folder)
+    finally:
         shutil.rmtree(unfinished, ignore_errors=True)

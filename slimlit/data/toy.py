@@ -87,6 +87,14 @@ def toy_reviews(num_examples: int, seed: int = 0, language: Language = "en") -> 
     return reviews
 
 
+def toy_pairs(num_examples: int, seed: int = 0, language: Language = "en") -> list[tuple[ToyReview, ToyReview, str]]:
+    """Balanced pairs of reviews: ``same`` where the deciding words are of one opinion, else ``different``."""
+    reviews = toy_reviews(4 * num_examples, seed, language)
+    opinions = [iter(reviews[0::2]), iter(reviews[1::2])]
+    sides = [(number % 2, number // 2 % 2) for number in range(num_examples)]
+    return [(next(opinions[a]), next(opinions[b]), "same" if a == b else "different") for a, b in sides]
+
+
 def write_toy_files(folder: Path, num_train: int = 320, num_other: int = 64, language: Language = "en") -> None:
     """Write ``train.csv``, ``validation.csv`` and ``test.csv`` with columns text and label."""
     folder.mkdir(parents=True, exist_ok=True)

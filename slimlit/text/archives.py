@@ -23,7 +23,17 @@ class Archive:
 
 
 # pip asks a source archive's build scripts for its metadata, which would run them. This backend of ours stands in the
-# place of setuptools' and answers from the archive's own PKG-INFO; no file of the archive is executed.
+# place of setuptools' and answers from the archive's own PKG-INFO; no file of the archive is executed. An archive may
+# name another backend, also one of its own files: python reads the first lines below at its start, before that one.
+_NO_OTHER_BACKEND = """
+import os
+
+for name in list(os.environ):
+    if "_BACKEND_PATH" in name:
+        del os.environ[name]
+    elif name.endswith("_BUILD_BACKEND"):
+        os.environ[name] = "setuptools.build_meta"
+"""
 _INERT_BACKEND = """
 import os
 
@@ -89,6 +99,7 @@ def _download(archive: Archive, scratch: Path) -> Path:
         backend.mkdir(parents=True)
         (backend / "__init__.py").write_text("")
         (backend / "build_meta.py").write_text(_INERT_BACKEND)
+        (backend.parent / "sitecustomize.py").write_text(_NO_OTHER_BACKEND)
         places = [str(backend.parent), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     print(f"fetching {archive.package} {archive.version} by pip", flush=True)

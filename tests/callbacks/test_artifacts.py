@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+import wandb
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
@@ -34,7 +35,8 @@ def test_without_wandb_nothing_is_logged_and_nothing_breaks(tmp_path: Path) -> N
 
 def test_wandb_gets_pictures_as_html_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_SILENT", "true")
-    logger = WandbLogger(save_dir=tmp_path, offline=True)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    logger = WandbLogger(save_dir=tmp_path)
     try:
         show(
             trainer(tmp_path, logger),
@@ -43,6 +45,7 @@ def test_wandb_gets_pictures_as_html_and_tables(tmp_path: Path, monkeypatch: pyt
         )
     finally:
         logger.experiment.finish()
+        wandb.teardown()  # it remembers the settings of its first run
     html = next(tmp_path.glob("wandb/*/files/media/html/**/*.html")).read_text(encoding="utf-8")
     assert html == '<!doctype html><meta charset="utf-8"><svg>不好</svg>'
     table = json.loads(next(tmp_path.glob("wandb/*/files/media/table/**/*.json")).read_text(encoding="utf-8"))

@@ -132,7 +132,9 @@ def test_a_step_that_failed_is_made_again(stopped_at: int, texts: Path, toy_mode
     assert train(make_data(texts, toy_model), Recorder(), tmp_path, file).shown == whole[stopped_at:]
 
 
-@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty", "ignore:Be aware that when using `ckpt_path`")
+@pytest.mark.filterwarnings(
+    "ignore:Checkpoint directory .* exists and is not empty", "ignore:Be aware that when using `ckpt_path`"
+)
 @pytest.mark.parametrize(
     "settings", [{"every_n_train_steps": 3}, {"every_n_epochs": 1}, {"monitor": "validation/accuracy"}]
 )
@@ -150,14 +152,16 @@ def test_lightnings_own_checkpoints_resume_exactly(
         assert fit(file) == whole[int(file.stem) :]
 
 
-@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty", "ignore:Be aware that when using `ckpt_path`")
+@pytest.mark.filterwarnings(
+    "ignore:Checkpoint directory .* exists and is not empty", "ignore:Be aware that when using `ckpt_path`"
+)
 @pytest.mark.parametrize("first_steps", [1, 5, 8, 11, 16])
 def test_raising_max_steps_after_the_end_continues(
     first_steps: int, texts: Path, toy_model: Path, tmp_path: Path
 ) -> None:
     def fit(max_steps: int, checkpoint: Path | None = None) -> list[list[int]]:
         saving = ModelCheckpoint(
-            tmp_path, filename="{step}", auto_insert_metric_name=False, every_n_train_steps=max_steps
+            tmp_path, "{step}", auto_insert_metric_name=False, every_n_train_steps=1, save_top_k=-1
         )
         more: dict[str, Any] = {"callbacks": [saving], "max_epochs": -1, "max_steps": max_steps}
         return train(make_data(texts, toy_model), Recorder(), tmp_path, checkpoint, **more).shown

@@ -15,10 +15,25 @@ def test_files_of_a_wheel_are_read_without_its_dependencies(index: Path) -> None
     assert fetch_archive(archive, ["toy_texts/data.csv"]) == {"toy_texts/data.csv": b"text,label\n"}
 
 
-def test_build_scripts_of_a_source_archive_are_not_run(index: Path, tmp_path: Path) -> None:
+OWN = '[build-system]\nrequires = []\nbuild-backend = "{}"\nbackend-path = ["."]\n'
+PROJECTS = {
+    "none": {},
+    "setuptools": {
+        "pyproject.toml": '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+    },
+    "absent": {"pyproject.toml": '[build-system]\nrequires = ["absent"]\nbuild-backend = "absent.backend"\n'},
+    "its own": {"pyproject.toml": OWN.format("own")},
+    "its own setuptools": {"pyproject.toml": OWN.format("setuptools.build_meta")},
+}
+
+
+@pytest.mark.parametrize("backend", PROJECTS)
+def test_build_scripts_of_a_source_archive_are_not_run(backend: str, index: Path, tmp_path: Path) -> None:
     marker = tmp_path / "was-run"
-    script = f"open({str(marker)!r}, 'w').close()\nfrom setuptools import setup\nsetup(name='toy', version='1.0')\n"
-    archive = make_source_archive(index, "toy", {"setup.py": script, "setup.cfg": "", "toy/words.txt": "好\n"})
+    script = f"open({str(marker)!r}, 'w').close()\n"
+    names = ("setup.py", "own.py", "os.py", "sitecustomize.py", "setuptools/__init__.py", "setuptools/build_meta.py")
+    files = {**dict.fromkeys(names, script), **PROJECTS[backend], "setup.cfg": "", "toy/words.txt": "好\n"}
+    archive = make_source_archive(index, "toy", files)
     assert fetch_archive(archive, ["toy-1.0/toy/words.txt"]) == {"toy-1.0/toy/words.txt": "好\n".encode()}
     assert not marker.exists()
 
