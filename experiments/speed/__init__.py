@@ -1,0 +1,1 @@
+"""How fast slimlit distils, beside the floor and beside its peers, in CPU seconds."""
