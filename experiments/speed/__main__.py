@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, help="default: 32; with --step-overhead 4")
     parser.add_argument("--max-length", type=int, default=64, help="tokens")
+    parser.add_argument("--hidden-size", type=int, help="width of the student; default: the teacher's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peers", type=Path, default=Path("/tmp/peers"), help="virtual environment of the peers")
     parser.add_argument(

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from slimlit.models import Pretrained, Shrunk
+from slimlit.models.attention import quicken_dropout
+from slimlit.models.seen_words import train_seen_words
 from slimlit.tasks.memory import keep_freed_memory
 
 LABELS = ["negative", "positive"]
@@ -26,21 +28,24 @@ class Variant:
     precision: str = "autocast"  # float32 | autocast | bfloat16: weights themselves, with a float32 master copy
     optimizer: str = "fused"  # fused | foreach | for-loop | none
     attention: str = "sdpa"
-    dropout: bool = True
-    table: str = "dense"  # dense | frozen | seen: just the words of the text
+    dropout: str = "torch"  # torch | quick | none
+    table: str = "whole"  # whole | seen: 3,000 words | frozen
 
 
 VARIANTS = {
     "float32": Variant("float32"),
     "bf16 autocast": Variant(),
-    "bf16 weights, float32 master": Variant("bfloat16"),
     "bf16 autocast, foreach AdamW": Variant(optimizer="foreach"),
     "bf16 autocast, for-loop AdamW": Variant(optimizer="for-loop"),
     "bf16 autocast, eager attention": Variant(attention="eager"),
-    "bf16 autocast, no dropout": Variant(dropout=False),
-    "bf16 autocast, eager, no dropout": Variant(attention="eager", dropout=False),
+    "bf16 autocast, quick dropout": Variant(dropout="quick"),
+    "bf16 autocast, no dropout": Variant(dropout="none"),
+    "bf16 autocast, 3,000 seen words": Variant(table="seen"),
     "bf16 autocast, word table frozen": Variant(table="frozen"),
-    "bf16 autocast, 3,000 words in the table": Variant(table="seen"),
+    "slimlit: bf16 autocast, quick dropout, 3,000 seen words": Variant(dropout="quick", table="seen"),
+    "bf16 weights and float32 master, quick dropout, 3,000 seen words": Variant(
+        "bfloat16", dropout="quick", table="seen"
+    ),
 }
 Times = tuple[float, float, float]
 
@@ -70,14 +75,16 @@ def build(variant: Variant, layers: list[int], source: str) -> PreTrainedModel:
     """The network in train mode."""
     network = Shrunk(layers, pooling="attention").build(LABELS, Pretrained(source).build(LABELS))
     network.set_attn_implementation(variant.attention)
-    if not variant.dropout:
+    if variant.dropout == "quick":
+        quicken_dropout(network)
+    if variant.dropout == "none":
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
     if variant.table == "frozen":
         network.get_input_embeddings().weight.requires_grad_(False)
     if variant.table == "seen":
-        network.resize_token_embeddings(3000)
+        train_seen_words(network, range(3000))
     network.train()
     return network.to(torch.bfloat16) if variant.precision == "bfloat16" else network
 

@@ -15,7 +15,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import AutoTokenizer, PreTrainedModel
 
 from slimlit.models import Pretrained, Shrunk
+from slimlit.models.attention import quicken_dropout
+from slimlit.models.seen_words import train_seen_words
 from slimlit.models.sources import find
+from slimlit.tasks.memory import keep_freed_memory
 from slimlit.text import bundles
 
 LABELS = ["negative", "positive"]
@@ -74,6 +77,12 @@ class Job:
         teacher = Pretrained(self.teacher).build(LABELS)
         student = Shrunk(list(self.layers), self.hidden_size, pooling="attention").build(LABELS, teacher)
         return teacher.requires_grad_(False).eval(), student.train()
+
+    def prepare(self, student: PreTrainedModel, examples: list[Example]) -> None:
+        """Do to a student what slimlit does before training, for contestants that are to do the same arithmetic."""
+        keep_freed_memory()
+        quicken_dropout(student)
+        train_seen_words(student, {token for example in examples for token in example["input_ids"]})
 
     def scale(self, num_steps: int) -> Callable[[int], float]:
         """Of the learning rate: linear warm-up over a tenth of the steps, then linear decay, as slimlit's tasks do."""

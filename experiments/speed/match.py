@@ -44,6 +44,7 @@ def prepare(arguments: argparse.Namespace, folder: Path, batch_size: int) -> Job
     return Job(
         str(folder),
         teacher,
+        hidden_size=arguments.hidden_size,
         num_epochs=arguments.epochs,
         batch_size=batch_size,
         max_length=arguments.max_length,

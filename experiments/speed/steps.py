@@ -48,7 +48,9 @@ def collate_answers(examples: list[Example]) -> dict[str, Tensor]:
 def bare(job: Job, precision: str, num_steps: int) -> None:
     """The loop one would write by hand, the teacher's answers at hand."""
     teacher, student = job.networks()
-    loader = grouped(job, with_answers(job, teacher))
+    examples = with_answers(job, teacher)
+    job.prepare(student, examples)
+    loader = grouped(job, examples)
     optimizer = job.optimizer(student, fused=True)
     schedule = LambdaLR(optimizer, lambda step: 1.0 - step / num_steps)
     for _, batch in zip(range(num_steps), forever(loader), strict=False):
@@ -92,7 +94,9 @@ class Stock(pl.LightningModule):
 def stock(job: Job, precision: str, num_steps: int) -> None:
     """Lightning as it comes: progress bar, CSV logger, checkpoints."""
     teacher, student = job.networks()
-    loader = grouped(job, with_answers(job, teacher))
+    examples = with_answers(job, teacher)
+    job.prepare(student, examples)
+    loader = grouped(job, examples)
     with tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(
             max_steps=num_steps,

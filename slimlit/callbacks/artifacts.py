@@ -49,7 +49,9 @@ def show(
             html = f'<!doctype html><meta charset="utf-8">{page}'
             shown[key] = wandb.Html(html, inject=False, data_is_not_path=True)
         for key, (columns, rows) in (tables or {}).items():
-            shown[key] = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+            shown[key] = table = wandb.Table(columns=list(columns), allow_mixed_types=True)
+            for row in rows:
+                table.add_data(*row)
         logger.log_metrics(shown, step=trainer.global_step)
 
 

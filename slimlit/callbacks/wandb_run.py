@@ -8,6 +8,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from slimlit.runs import Run
 
+wandb.util.pd_available = (
+    False  # it imports pandas (0.4 s) to ask of each value whether it is a data frame; none of ours is
+)
+
 
 class WandbRun(WandbLogger):
     """A W&B run with the name and id of ours, kept in ``wandb/`` of the run directory.

@@ -89,6 +89,11 @@ class TokenizedTexts(Dataset[Batch]):
         """The whole batch at once: the data loader asks for nothing else."""
         return self.batch(rows)
 
+    def words(self) -> list[int]:
+        """The numbers of all tokens that come in the texts."""
+        found: list[int] = np.unique(self.tokens.input_ids).tolist()
+        return found
+
     def batch(self, rows: Sequence[int]) -> Batch:
         """Those rows, padded on the right to the longest of them."""
         chosen = np.asarray(rows, dtype=np.int64)

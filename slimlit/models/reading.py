@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from slimlit.models.attention_recording import Recorded, recorded_attention
+from slimlit.models.attention import Recorded, recorded_attention
 from slimlit.models.sequence_classifier import SequenceClassifierOutput
 from slimlit.types import Batch, Needs, Output
 

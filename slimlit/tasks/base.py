@@ -3,18 +3,21 @@
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from slimlit.losses import Loss
 from slimlit.models import Network, PreTrainedModel, read
+from slimlit.models.attention import quicken_dropout
 from slimlit.models.pretrained import quiet_files
+from slimlit.models.seen_words import train_all_words, train_seen_words
 from slimlit.tasks.memory import keep_freed_memory
 from slimlit.types import Batch, Needs, Output
 
@@ -34,7 +37,13 @@ class Task(LightningModule):
     teacher: PreTrainedModel | None
 
     def __init__(
-        self, student: Network, teacher: Network | None, loss: Loss, optimizer: MakeOptimizer, warmup: float
+        self,
+        student: Network,
+        teacher: Network | None,
+        loss: Loss,
+        optimizer: MakeOptimizer,
+        warmup: float,
+        train_words: Literal["all", "seen"],
     ) -> None:
         super().__init__()
         if not 0.0 <= warmup <= 1.0:
@@ -48,6 +57,7 @@ class Task(LightningModule):
         self.loss = loss
         self.make_optimizer = optimizer
         self.warmup = warmup
+        self.train_words = train_words
         self._built = False
 
     def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
@@ -62,7 +72,10 @@ class Task(LightningModule):
         self.student, self.teacher = self.networks()
         if self.teacher is not None:
             self.teacher.requires_grad_(False)
+        quicken_dropout(self.student)
         self.loss.prepare(self.student, self.teacher)
+        if self.train_words == "seen" and self.trainer.state.fn == TrainerFn.FITTING:
+            train_seen_words(self.student, self.trainer.datamodule.splits["train"].words())  # type: ignore[attr-defined]
         self.train()
         self._built = True
 
@@ -135,6 +148,7 @@ class Task(LightningModule):
 
     def export_student(self, folder: Path) -> None:
         """Write the student as a Hugging Face folder with its tokenizer."""
+        train_all_words(self.student)
         with quiet_files():
             self.student.save_pretrained(folder)
         self.trainer.datamodule.tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]

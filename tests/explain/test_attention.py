@@ -26,7 +26,7 @@ def test_they_are_the_formula_written_by_hand() -> None:
 def test_they_are_what_the_network_itself_attends_with() -> None:
     from transformers import BertConfig, BertModel
 
-    from slimlit.models.attention_recording import recorded_attention
+    from slimlit.models.attention import recorded_attention
 
     torch.manual_seed(0)
     small = {"vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}

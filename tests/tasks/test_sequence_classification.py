@@ -1,6 +1,7 @@
 """The task trains plainly and distils; its teacher stays a guest."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from slimlit.losses import HardLabels, SoftTargets, WeightedSum
 from slimlit.models import Pretrained, Shrunk
 from slimlit.models.network import Network
 from slimlit.tasks import SequenceClassification
+from slimlit.tasks.optimizers import AdamW
 from tests.tasks.doubles import make_task, toy_data, toy_teacher, toy_trainer
 
 
@@ -100,6 +102,28 @@ def test_distillation_lowers_the_distance_to_the_teacher(
     after = trainer.callback_metrics
     assert after["validation/loss"] < 0.5 * before["validation/loss"]
     assert after["validation/accuracy"] > 0.9
+
+
+def test_training_seen_words_alone_gives_the_same_student_and_a_smaller_optimizer(
+    teacher: Path, toy_model: Path, toy_files: Path, tmp_path: Path
+) -> None:
+    def fit(train_words: Literal["all", "seen"]) -> tuple[SequenceClassification, int]:
+        seed_everything(1)
+        task = SequenceClassification(
+            Shrunk(layers=[1]), Pretrained(str(teacher)), SoftTargets(),
+            optimizer=lambda weights: AdamW(weights, lr=1e-3, weight_decay=0.0), train_words=train_words,
+        )  # fmt: skip
+        toy_trainer(tmp_path, max_epochs=2).fit(task, datamodule=toy_data(toy_model, toy_files))
+        moments = [state["exp_avg"].numel() for state in task.trainer.optimizers[0].state.values()]
+        return task, sum(moments)
+
+    (whole, many), (part, few) = fit("all"), fit("seen")
+    expected, found = whole.student.state_dict(), part.student.state_dict()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert few < many
+    part.export_student(tmp_path / "student")
+    again = Pretrained(str(tmp_path / "student")).build(["negative", "positive"]).state_dict()
+    assert all(torch.equal(again[name], expected[name]) for name in expected)
 
 
 def test_accumulated_small_batches_take_the_same_first_step_as_one_large_batch(
