@@ -94,8 +94,11 @@ def _check(setting: Setting, annotation: Any, path: str) -> None:
     parser.add_argument("--value", type=annotation)
     try:
         parser.parse_object({"value": setting.plain()})
+        if setting.plain() is None and type(None) not in (get_args(annotation) or (annotation,)):
+            raise ValueError  # to the parser, null is a setting that is not set
     except (ArgumentError, ValueError, TypeError):
-        raise ConfigError(f"{setting.place}: {path} is {setting.plain()!r}; {_expected(annotation, setting)}") from None
+        said = "null" if setting.plain() is None else repr(setting.plain())
+        raise ConfigError(f"{setting.place}: {path} is {said}; {_expected(annotation, setting)}") from None
 
 
 def _check_class(setting: Setting, name: str, annotation: Any, path: str) -> None:

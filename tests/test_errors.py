@@ -104,6 +104,7 @@ def test_a_mistake_in_yaml_is_named_with_its_line_and_the_nearest_word(
         ("--model.student.width=300", ["--model.student.width: width is 300; expected 100 at most"]),
         ("--reusme", ["--reusme: no setting 'reusme'", "did you mean 'resume'?"]),
         ("--wandb=ofline", ["--wandb: wandb is 'ofline'", "did you mean 'offline'?"]),
+        ("--model.student.width=null", ["--model.student.width: model.student.width is null; expected int"]),
         ("--run=a?b", ["--run 'a?b' is no name for a run"]),
     ],
 )

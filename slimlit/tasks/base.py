@@ -43,7 +43,7 @@ class Task(LightningModule):
         loss: Loss,
         optimizer: MakeOptimizer,
         warmup: float,
-        train_words: Literal["all", "seen"],
+        train_words: Literal["all", "seen"] = "all",
     ) -> None:
         super().__init__()
         if not 0.0 <= warmup <= 1.0:
