@@ -1,6 +1,7 @@
 import json
 import socket
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,25 @@ def test_wandb_has_the_config_and_the_metrics_and_nothing_of_the_machine() -> No
     assert socket.gethostname().encode() not in file.read_bytes()
     assert not any(record.HasField("output_raw") or record.HasField("stats") for record in records)
     assert not list(file.parent.glob("files/*"))
+
+
+def test_an_offline_run_never_opens_a_socket_to_the_outside() -> None:
+    watched = """
+import socket, sys
+from slimlit.__main__ import main
+def connect(self, address, *rest, _connect=socket.socket.connect):
+    outside = self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1")
+    assert not outside, f"connected to {address}"
+    return _connect(self, address, *rest)
+socket.socket.connect = connect
+status = main(["fit", "--config", "toy.yaml", "--run", "seen", "--trainer.max_epochs=1"])
+told = [name for name in sys.modules if name.startswith("opentelemetry.exporter")]
+assert not told, told
+sys.exit(status)
+"""
+    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr[-2000:]
+    assert list(Path("runs/seen/wandb").glob("offline-run-*/run-seen.wandb"))
 
 
 def read_wandb(path: Path) -> Any:

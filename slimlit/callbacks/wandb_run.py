@@ -1,6 +1,9 @@
 """``WandbRun``: the W&B logger of a run: everything inside its directory, nothing about the machine."""
 
+import os
 from typing import Any, Literal
+
+os.environ["WANDB_ERROR_REPORTING"] = "false"  # read at import; else W&B sends its own metrics even of offline runs
 
 import wandb
 from lightning.pytorch.loggers import WandbLogger
@@ -17,7 +20,7 @@ class WandbRun(WandbLogger):
     """A W&B run with the name and id of ours, kept in ``wandb/`` of the run directory.
 
     Guarantees:
-        - offline, nothing leaves the machine and no network is touched;
+        - offline, nothing leaves the machine and no network is touched; in no mode are W&B's own error reports sent;
         - no host name, program, code, package list, console output or machine statistics are recorded.
 
     Args:
