@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -108,7 +109,8 @@ told = [name for name in sys.modules if name.startswith("opentelemetry.exporter"
 assert not told, told
 sys.exit(status)
 """
-    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}  # this process's W&B
+    found = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=False, env=env)
     assert found.returncode == 0, found.stderr[-2000:]
     assert list(Path("runs/seen/wandb").glob("offline-run-*/run-seen.wandb"))
 
