@@ -57,7 +57,10 @@ class Asked:
             return [self.verb, "--config", str(runs.find(self.run, self.parent).config), *self.rest]
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
-        config = yaml.safe_dump(with_own_student(runs.find(self.run, self.parent)), sort_keys=False)
+        own = with_own_student(runs.find(self.run, self.parent))
+        if self.verb == "predict":  # one process, one file, in the order of the texts
+            own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
+        config = yaml.safe_dump(own, sort_keys=False)
         return [self.verb, "--config", config, *self.rest]
 
     def check(self) -> None:

@@ -161,3 +161,6 @@ def test_two_processes_give_the_losses_of_one() -> None:
     assert one_loss == pytest.approx(two_loss, abs=2e-5)
     single, double = weights("one"), weights("two")
     assert all(torch.allclose(single[name], double[name], atol=2e-4) for name in single)
+    Path("five.csv").write_text("text\n" + "the film was joyful\n" * 5)
+    assert main(["predict", "--run", "two", "--data.predict", "five.csv"]) == 0  # in one process, nothing lost
+    assert len(Path("runs/two/predictions.jsonl").read_text().splitlines()) == 5

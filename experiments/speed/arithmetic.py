@@ -18,7 +18,7 @@ from slimlit.models.seen_words import train_seen_words
 from slimlit.tasks.memory import keep_freed_memory
 
 LABELS = ["negative", "positive"]
-LAYERS = {"student": [1, 3, 5], "teacher": [1, 2, 3, 4, 5, 6]}
+LAYERS = {"student": [1, 2, 3], "teacher": [1, 2, 3, 4, 5, 6]}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ def command(job: Job, runs: str, precision: str = "bf16-mixed") -> list[str]:
         "--model.teacher.source": job.teacher,
         "--model.student.layers": json.dumps(list(job.layers)),
         **({} if job.hidden_size is None else {"--model.student.hidden_size": job.hidden_size}),
+        "--model.loss.weights": "{hard: 0.5, soft: 0.5}",
         "--model.optimizer.lr": job.lr,
         "--data.train": data / "train.csv",
         "--data.validation": data / "held-out.csv",

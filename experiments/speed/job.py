@@ -36,7 +36,7 @@ class Job:
 
     folder: str
     teacher: str
-    layers: tuple[int, ...] = (1, 3, 5)
+    layers: tuple[int, ...] = (1, 2, 3)
     hidden_size: int | None = None
     num_epochs: int = 3
     batch_size: int = 32
