@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,7 +22,7 @@ from slimlit import runs
 from slimlit.callbacks.checkpoint_file import CheckpointFile
 from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.progress_bar import Progress
-from slimlit.callbacks.run_directory import RunDirectory
+from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
 from slimlit.data import TextClassification
 from slimlit.runs import Run
@@ -157,6 +158,8 @@ class SlimCLI(LightningCLI):
         """Train in the run's directory; a run that fails before its first step leaves nothing behind."""
         before = self.run.config.read_text() if self.run.config.exists() else None
         directory: RunDirectory = self._get(self.config_init, "checkpoint")
+        if before is not None:
+            _refuse_another_model(yaml.safe_load(before), yaml.safe_load(self.config_text()))
         if self._get(self.config, "resume"):
             if self.run.last.exists():
                 settings["ckpt_path"] = str(self.run.last)
@@ -179,7 +182,7 @@ class SlimCLI(LightningCLI):
                 else:
                     runs.write(self.run.config, before)
             raise
-        if self.trainer.is_global_zero:
+        if self.trainer.is_global_zero and self._scratch is None:
             print(f"\nrun: {self.run.folder}, {self.trainer.global_step} steps")
             if directory.best is not None:
                 print(f"best {directory.monitor}: {directory.best:.4f} at step {directory.best_step}")
@@ -202,6 +205,7 @@ class SlimCLI(LightningCLI):
         if self.trainer.is_global_zero:
             report = self.run.reports / f"{verb}.json"
             runs.write(report, json.dumps(scores, indent=2) + "\n")
+            self._account(verb, datamodule)
             width = max(map(len, scores), default=0)
             print("\n" + "\n".join(f"{name:{width}}  {value:.4f}" for name, value in scores.items()))
             print(f"report: {report}")
@@ -225,7 +229,44 @@ class SlimCLI(LightningCLI):
                     line |= {"pair": datamodule.splits["predict"].pairs[row]}
                 lines[row] = json.dumps(line, ensure_ascii=False)
         runs.write(self.output, "".join(lines[row] + "\n" for row in sorted(lines)))
+        self._account("predict", datamodule)
         print(f"\n{len(lines)} texts labelled: {self.output}")
+
+    def _account(self, verb: str, datamodule: LightningDataModule) -> None:
+        """Write what was read for the verb, and say what was left out of it."""
+        if not isinstance(datamodule, Reporting):
+            return
+        report = self.run.reports / f"data-{verb}.json"
+        runs.write(report, json.dumps(datamodule.report, indent=2, ensure_ascii=False) + "\n")
+        for name, part in datamodule.report.items():
+            left_out = (
+                {kind: part.get(f"{kind} rows left out", 0) for kind in ("empty", "broken")}
+                if isinstance(part, dict)
+                else {}
+            )
+            if any(left_out.values()):
+                print(f"\n{name}: {left_out['empty']} empty and {left_out['broken']} broken rows left out: {report}")
+
+
+def _refuse_another_model(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """A run is resumed with the model it began with; its weights and its optimizer's state fit no other.
+
+    Raises:
+        ValueError: another one was asked for.
+    """
+    for name in _differing(before.get("model"), now.get("model"), "model"):
+        raise ValueError(
+            f"{name} is not what this run began with\nresume it without that, or start another run: --run NAME"
+        )
+
+
+def _differing(one: Any, other: Any, name: str) -> Iterator[str]:
+    """The names of the settings in which two configs differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in {**one, **other}:
+            yield from _differing(one.get(key), other.get(key), f"{name}.{key}")
+    elif one != other:
+        yield name
 
 
 def _listed(value: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,9 @@ class Asked:
         own = with_own_student(runs.find(self.run, self.parent))
         if self.verb == "predict":  # one process, one file, in the order of the texts
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
+            without_teacher(own)
+        elif teacher_is_gone(own):
+            without_teacher(own)
         config = yaml.safe_dump(own, sort_keys=False)
         return [self.verb, "--config", config, *self.rest]
 
@@ -73,6 +77,10 @@ class Asked:
         settings = read_command_line(arguments[1:]).value
         if any(argument.startswith(("-h", "--help", "--print_config")) for argument in arguments):
             return
+        if self.verb in ("validate", "test") and self.run is not None:
+            own = with_own_student(runs.find(self.run, self.parent))
+            if teacher_is_gone(own):
+                print(f"the teacher {_teacher(own)} is not there: the student is scored without it", file=sys.stderr)
         name = settings["run"].value if "run" in settings else None
         first = os.environ.get("LOCAL_RANK", "0") == "0"  # the other processes of a run find it there
         if self.verb == "fit" and not self.resume and first and (name := name or self.config_name()):
@@ -91,7 +99,12 @@ def with_own_student(run: Run) -> dict[str, Any]:
     """
     if not run.student.is_dir():
         raise ValueError(f"run {run.name!r} is not finished: it has no student/\nfinish it: {run.resume_command()}")
-    config: dict[str, Any] = yaml.safe_load(run.config.read_text())
+    try:
+        config: dict[str, Any] = yaml.safe_load(run.config.read_text())
+    except yaml.YAMLError as problem:
+        raise ValueError(f"{run.config} is damaged: {str(problem).splitlines()[0]}") from problem
+    if not isinstance(config, dict) or not {"model", "data", "trainer"} <= set(config):
+        raise ValueError(f"{run.config} is damaged: it lacks model, data or trainer")
     model = config["model"]["init_args"]
     model["student"] = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(run.folder)}}
     model.pop("optimizer", None)
@@ -100,3 +113,25 @@ def with_own_student(run: Run) -> dict[str, Any]:
         names: dict[str, str] = json.loads((run.student / "config.json").read_text())["id2label"]
         data["labels"] = [names[number] for number in sorted(names, key=int)]
     return {**config, "ckpt_path": None}
+
+
+def _teacher(config: dict[str, Any]) -> str | None:
+    teacher = config["model"]["init_args"].get("teacher") or {}
+    source: str | None = teacher.get("init_args", {}).get("source")
+    return source
+
+
+def teacher_is_gone(config: dict[str, Any]) -> bool:
+    """Whether the teacher was a run or folder that is not there any more."""
+    source = _teacher(config)
+    return source is not None and source.startswith(("/", ".", "~", "runs/")) and not Path(source).exists()
+
+
+def without_teacher(config: dict[str, Any]) -> None:
+    """Take the teacher out, and what needs one."""
+    model, trainer = config["model"]["init_args"], config["trainer"]
+    model.pop("teacher", None)
+    model.pop("loss", None)
+    callbacks = trainer.get("callbacks")
+    if isinstance(callbacks, list):
+        trainer["callbacks"] = [one for one in callbacks if not str(one.get("class_path")).endswith(".TeacherCache")]

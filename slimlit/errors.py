@@ -46,7 +46,8 @@ def shortly(arguments: list[str]) -> Iterator[Outcome]:
         cause = _unwrap(problem)
         if os.environ.get("SLIMLIT_TRACEBACK") or not _is_mistake(cause):
             raise cause from (problem.__cause__ if cause is problem else None)
-        print(f"error: {explain(cause, arguments)}", file=sys.stderr)
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes meet the same mistake
+            print(f"error: {explain(cause, arguments)}", file=sys.stderr)
         outcome.status = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -71,7 +71,14 @@ def read_command_line(arguments: list[str]) -> Setting:
             if "\n" in value:
                 merge(root, read_file(Path("the run's config.yaml"), value))
             elif Path(value).is_file():
-                merge(root, read_file(Path(value)))
+                config = read_file(Path(value))
+                if not isinstance(config.value, dict):
+                    raise ValueError(
+                        f"{value} is no config: expected settings by name, such as\ntrainer: {{max_epochs: 3}}"
+                    )
+                merge(root, config)
+            elif Path(value).is_dir():
+                raise ValueError(f"{value} is a folder\nexpected a YAML file: --config FILE")
             else:
                 raise ValueError(missing_file(value))
         elif not name.startswith(("--help", "--print_")):
@@ -109,11 +116,16 @@ def _convert(node: yaml.Node, loader: yaml.SafeLoader, path: Path) -> Setting:
     place = f"{path}:{node.start_mark.line + 1}"
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
-        children = {}
+        children: dict[str, Setting] = {}
         for key, value in node.value:
             child = _convert(value, loader, path)
             child.place = f"{path}:{key.start_mark.line + 1}"
-            children[str(loader.construct_object(key))] = child
+            name = str(loader.construct_object(key))
+            if name in children:
+                raise ValueError(
+                    f"{child.place}: {name!r} stands twice, first at {children[name].place}\nkeep one of them"
+                )
+            children[name] = child
         return Setting(children, place)
     if isinstance(node, yaml.SequenceNode):
         return Setting([_convert(child, loader, path) for child in node.value], place)

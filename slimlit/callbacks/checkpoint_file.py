@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -54,7 +55,12 @@ class CheckpointFile(CheckpointIO):
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Read a checkpoint to the CPU."""
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (UnpicklingError, RuntimeError, EOFError) as problem:
+            raise ValueError(
+                f"{path} is damaged: {str(problem).splitlines()[0]}\nstart the run again: --run NAME"
+            ) from problem
         return checkpoint
 
     def remove_checkpoint(self, path: str | Path) -> None:

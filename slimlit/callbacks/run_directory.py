@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -191,6 +192,8 @@ class RunDirectory(Checkpoint):
             _file(trainer).write()
 
     def _is_best(self, score: float) -> bool:
+        if math.isnan(score):
+            return False
         if self.best is None:
             return True
         return score > self.best if self.mode == "max" else score < self.best

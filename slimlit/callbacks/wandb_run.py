@@ -45,7 +45,9 @@ class WandbRun(WandbLogger):
             x_save_requirements=False,
             silent=mode == "offline",
         )
-        super().__init__(name=run.name, id=run.name, project="slimlit", save_dir=run.folder, settings=settings)
+        super().__init__(
+            name=run.name, id=run.name, project="slimlit", save_dir=run.folder.resolve(), settings=settings
+        )
         self._wandb_init.update(config=config, resume="allow" if mode == "online" else None)
         del self._wandb_init["anonymous"]  # W&B warns of it, whatever its value
 

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,12 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
     """
     texts = Texts(pairs=None if columns.pair is None else [])
     seen: list[str] = []
-    for record in _records(source, split, texts.broken):
-        if not seen:
-            seen = list(record)
-            _check_columns(source, columns, seen)
+    records = iter(_records(source, split, texts.broken))
+    first = list(islice(records, 1000))  # JSON lines may leave out what is empty
+    if first:
+        seen = list(dict.fromkeys(name for record in first for name in record))
+        _check_columns(source, columns, seen)
+    for record in chain(first, records):
         values = [clean(_as_word(record.get(name))) for name in columns.needed()]
         if not all(values):
             texts.num_empty += 1
@@ -79,6 +82,7 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
             texts.labels.append(values[-1])
     if not len(texts):
         found = f"{texts.num_empty} empty and {len(texts.broken)} broken rows" if seen or texts.broken else "no rows"
+        found += f" ({texts.broken[0]})" if texts.broken else ""
         raise ValueError(f"no text in {source}: {found}\nexpected rows with columns {', '.join(columns.needed())}")
     return texts
 
@@ -88,6 +92,8 @@ def _as_word(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, list | tuple | dict):
+        raise ValueError(f"a cell holds a {type(value).__name__}: {str(value)[:60]}\nexpected text or a number")
     return str(value)
 
 

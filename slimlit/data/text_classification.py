@@ -1,5 +1,6 @@
 """``TextClassification``: labelled texts, or pairs of texts, from files to batches."""
 
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, cast
@@ -123,7 +124,7 @@ class TextClassification(LightningDataModule):
                     f"expected two or more in column {self.columns.label!r}"
                 )
             self.splits[name] = self._tokenised(name, texts)
-        if "train" in self.splits:
+        if set(wanted) & {"validation", "test"}:
             self._compare()
 
     def _read(self, name: str) -> Texts:
@@ -202,7 +203,36 @@ class TextClassification(LightningDataModule):
 
     def _compare(self) -> None:
         others = [self._texts[name] for name in ("validation", "test") if name in self._texts]
-        self.report["texts of validation or test that are in train too"] = count_shared(self._texts["train"], others)
+        try:
+            shared: int | str = count_shared(self._read("train"), others)
+        except ValueError as problem:  # tested where the training texts are not
+            shared = f"unknown: {str(problem).splitlines()[0]}"
+        self.report["texts of validation or test that are in train too"] = shared
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must have again: texts, labels and batches."""
+        return self._state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse to resume on other texts, labels or batches than the run began with.
+
+        Raises:
+            ValueError: they differ; the position in the data, and the optimizer's state of each word, would be wrong.
+        """
+        for name, now in self._state().items():
+            if state_dict.get(name, now) != now:
+                raise ValueError(
+                    f"the {name} differ from those this run began with\n"
+                    "resume with the same data settings and files, or start another run: --run NAME"
+                )
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"labels": self.labels, "size and seed of the batches": [self.batch_size, self.seed]}
+        for name in ("train", "validation"):
+            if name in self.splits:
+                split = self.splits[name]
+                state[f"{name} texts"] = f"{split.fingerprint} {zlib.crc32(split.label_ids.tobytes())}"
+        return state
 
     def train_dataloader(self) -> ResumableLoader:
         """Shuffled batches of like length, from where the trainer stopped."""

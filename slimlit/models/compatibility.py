@@ -46,25 +46,41 @@ def check_teacher(
             "the teacher has no trained classification head, so it has nothing to teach\n"
             "fine-tune it first (configs/teacher.yaml) and name that run: source: runs/teacher"
         )
-    unnamed = all(name == f"LABEL_{number}" for number, name in enumerate(known))
-    if len(known) != len(labels) or not (unnamed or list(known) == list(labels)):
-        raise ValueError(
-            f"teacher and data differ in their classes\nteacher: {_short(known)}\ndata: {_short(labels)}\n"
-            "use a teacher fine-tuned on these classes, or set data.init_args.labels to the teacher's order"
-        )
+    check_labels(known, "teacher", labels)
     teacher_config = teacher.config()
     if teacher_config.vocab_size != student.vocab_size:
         raise ValueError(
             f"teacher and student differ in their vocabularies: {teacher_config.vocab_size:,} and {student.vocab_size:,} tokens\n"
             "both must read the same tokens: make the student of this teacher (slimlit.models.Shrunk)"
         )
-    if teacher.tokenizer_source is not None:
-        vocabulary = load_tokenizer(teacher.tokenizer_source).get_vocab()
-        if vocabulary != tokenizer.get_vocab():
-            raise ValueError(
-                f"the teacher's tokenizer ({teacher.tokenizer_source}) differs from the data's\n"
-                f"set data.init_args.tokenizer: {teacher.tokenizer_source}"
-            )
+    check_vocabulary(teacher, "teacher", tokenizer)
+
+
+def check_labels(known: Sequence[str], role: str, labels: Sequence[str]) -> None:
+    """A trained head knows the classes of the data, in their order; classes without names are taken as they come.
+
+    Raises:
+        ValueError: it does not.
+    """
+    unnamed = all(name == f"LABEL_{number}" for number, name in enumerate(known))
+    if len(known) != len(labels) or not (unnamed or list(known) == list(labels)):
+        raise ValueError(
+            f"{role} and data differ in their classes\n{role}: {_short(known)}\ndata: {_short(labels)}\n"
+            f"use a {role} fine-tuned on these classes, or set data.init_args.labels to the {role}'s order"
+        )
+
+
+def check_vocabulary(network: Network, role: str, tokenizer: PreTrainedTokenizerBase) -> None:
+    """The network reads the tokens that the data's tokenizer writes.
+
+    Raises:
+        ValueError: its own tokenizer has another vocabulary.
+    """
+    source = network.tokenizer_source
+    if source is not None and load_tokenizer(source).get_vocab() != tokenizer.get_vocab():
+        raise ValueError(
+            f"the {role}'s tokenizer ({source}) differs from the data's\nset data.init_args.tokenizer: {source}"
+        )
 
 
 def _short(names: Sequence[str]) -> str:

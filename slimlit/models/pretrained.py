@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
@@ -75,8 +76,11 @@ def load_whole(model_class: Any, place: str, **settings: Any) -> PreTrainedModel
     Raises:
         ValueError: a weight is not there, or has another shape, and would silently start as noise.
     """
-    with quiet_files():
-        model, found = model_class.from_pretrained(place, dtype="float32", output_loading_info=True, **settings)
+    try:
+        with quiet_files():
+            model, found = model_class.from_pretrained(place, dtype="float32", output_loading_info=True, **settings)
+    except SafetensorError as problem:
+        raise ValueError(f"the weights at {place} are damaged: {problem}\nfetch or make them again") from problem
     lacking = sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]]))
     if lacking:
         raise ValueError(

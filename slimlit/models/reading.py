@@ -24,6 +24,11 @@ def read(network: PreTrainedModel, batch: Batch, needs: Needs = frozenset()) -> 
     if layers["queries"] or layers["keys"] or layers["values"]:
         with recorded_attention(network) as record:
             answer = _run(network, batch, bool(layers["hidden_states"]))
+        if not record:
+            raise ValueError(
+                f"the attention of {type(network.base_model).__name__} cannot be read: it does not go through transformers' "
+                "attention interface\nleave out losses and maps of its attention, or use another encoder"
+            )
     else:
         answer = _run(network, batch, bool(layers["hidden_states"]))
     return Output(

@@ -66,6 +66,11 @@ class Shrunk(Network):
             )
         encoder.num_hidden_layers = len(self.layers)
         feed_forward = _FEED_FORWARD.get(encoder.model_type, "intermediate_size")
+        if not hasattr(encoder, feed_forward) or encoder.is_encoder_decoder:
+            raise ValueError(
+                f"a {encoder.model_type} cannot be shrunk: no plain stack of encoder layers with {feed_forward}\n"
+                "use an encoder such as BERT, RoBERTa, DistilBERT, ELECTRA or ModernBERT"
+            )
         scale = 1.0 if self.hidden_size is None else self.hidden_size / encoder.hidden_size
         inner = self.intermediate_size or max(1, round(getattr(encoder, feed_forward) * scale))
         setattr(encoder, feed_forward, inner)

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from slimlit.text.bundles import BUNDLES
+from slimlit.text.bundles import BUNDLES, MODELS
 from slimlit.text.bundles import find as find_bundle
 
 
@@ -51,11 +51,11 @@ def read_config(source: str) -> PreTrainedConfig:
     try:
         return AutoConfig.from_pretrained(place)
     except (OSError, ValueError) as problem:
-        near = difflib.get_close_matches(source, BUNDLES)
+        near = difflib.get_close_matches(source, MODELS)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(
             f"no model configuration at {source!r}: {str(problem).splitlines()[0]}\n"
-            f"{hint}expected a run, a folder, a hub name, or one of: {', '.join(BUNDLES)}"
+            f"{hint}expected a run, a folder, a hub name, or one of: {', '.join(MODELS)}"
         ) from problem
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from slimlit.text.bundles import BUNDLES
+from slimlit.text.bundles import BUNDLES, MODELS
 from slimlit.text.bundles import find as find_bundle
 
 Tokenizer: TypeAlias = PreTrainedTokenizerFast
@@ -29,11 +29,11 @@ def load_tokenizer(source: str) -> Tokenizer:
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError) as problem:
-        near = difflib.get_close_matches(source, BUNDLES, n=1)
+        near = difflib.get_close_matches(source, MODELS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(
             f"no tokenizer at {source!r}: {str(problem).splitlines()[0][:200]}\n"
-            f"{hint}expected a run, a folder, a hub name, or one of: {', '.join(BUNDLES)}"
+            f"{hint}expected a run, a folder, a hub name, or one of: {', '.join(MODELS)}"
         ) from problem
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ValueError(

@@ -9,7 +9,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibratio
 
 from slimlit.losses import HardLabels, Loss
 from slimlit.models import Network, PreTrainedModel, read
-from slimlit.models.compatibility import check_teacher, check_text
+from slimlit.models.compatibility import check_labels, check_teacher, check_text, check_vocabulary
 from slimlit.tasks.base import MakeOptimizer, Task
 from slimlit.tasks.optimizers import AdamW
 from slimlit.types import Batch
@@ -49,6 +49,9 @@ class SequenceClassification(Task):
         if self.teacher_network is not None and teacher is not None:
             check_teacher(self.teacher_network, student, data.labels, data.tokenizer)
             check_text(teacher, "teacher", data.tokenizer, data.max_length)
+        check_vocabulary(self.student_network, "student", data.tokenizer)
+        if self.student_network.label_names is not None:
+            check_labels(self.student_network.label_names, "student", data.labels)
         if len(data.labels) < 2:
             raise ValueError(f"the data has one class only: {data.labels}; a classifier needs at least two")
         self.labels = list(data.labels)

@@ -73,6 +73,7 @@ BUNDLES: dict[str, Bundle] = {
         "Apache-2.0 (package)", 5,
     ),
 }  # fmt: skip
+MODELS = [name for name, bundle in BUNDLES.items() if not bundle.main]
 
 
 def folder_of(name: str) -> Path:
