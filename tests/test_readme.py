@@ -4,7 +4,9 @@ import csv
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -57,6 +59,10 @@ def test_every_command_runs(page: Path, workplace: Path, toy_bundles: Path, monk
             assert main([*command[3:], *short]) == 0, command
         else:
             pytest.fail(f"a command no test knows how to run: {' '.join(command)}")
+    if page.name != "README.md":  # whose Python is a loss, used by its commands
+        for block in blocks(page, "python"):
+            ran = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True)
+            assert ran.returncode == 0, ran.stderr
 
 
 def test_the_readmes_config_is_one_fit_accepts(
@@ -74,3 +80,10 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+            if link.endswith(".svg"):
+                assert ElementTree.parse(page.parent / link).getroot().tag.endswith("svg"), link
+
+
+def test_no_page_waits_to_be_filled() -> None:
+    for page in PAGES:
+        assert not re.findall(r"@[A-Z]+@", page.read_text(encoding="utf-8")), page.name

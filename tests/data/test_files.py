@@ -222,3 +222,24 @@ def test_a_missing_package_is_told_with_the_line_to_type(tmp_path: Path, monkeyp
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ValueError, match='needs the package datasets\ntype: pip install "slimlit\\[files\\]"'):
         read(tmp_path, "a.parquet", "x")
+
+
+def test_a_column_that_the_first_json_line_lacks_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b", "label": "x"}\n')
+    texts = read_texts(str(path), Columns("text", None, "label"))
+    assert (texts.texts, texts.labels, texts.num_empty) == (["b"], ["x"], 1)
+
+
+def test_a_cell_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": ["a", "film"], "label": "x"}\n')
+    with pytest.raises(ValueError, match=r"a cell holds a list: \['a', 'film'\]\nexpected text or a number"):
+        read_texts(str(path), Columns("text", None, "label"))
+
+
+def test_where_no_row_can_be_read_the_first_fault_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text('[{"text": "a", "label": "x"}]\n')
+    with pytest.raises(ValueError, match=r"0 empty and 1 broken rows \(line 1: list, expected an object\)"):
+        read_texts(str(path), Columns("text", None, "label"))
