@@ -1,6 +1,7 @@
 """The verdict of the demo: teacher and student side by side in quality, size and speed."""
 
 import json
+import math
 import statistics
 import time
 from pathlib import Path
@@ -34,14 +35,18 @@ def verdict(teacher_run: Path, student_run: Path) -> str:
         label = f"{threads} thread{'s' * (threads > 1)}"
         rows.append(f"{label:12}{taken['teacher'] * 1e3:9.1f} ms{taken['student'] * 1e3:9.1f} ms")
     kept = accuracy["student"] / accuracy["teacher"]
+    count = json.loads((student_run / "reports" / "data-test.json").read_text())["test"]["examples"]
+    # they can differ only on texts where they disagree: a bound on the standard error of the difference
+    error = math.sqrt((1 - scores["student"]["test/agreement"]) / count) / accuracy["teacher"]
     layers = {name: model.config.num_hidden_layers for name, model in models.items()}
     return "\n".join(
         [
             "",
             *rows,
             "",
-            f"The student keeps {kept:.1%} of the teacher's test accuracy with {layers['student']} of its {layers['teacher']} layers,",
-            f"and answers one sentence {times[1]['teacher'] / times[1]['student']:.1f} times as fast on one thread.",
+            f"The student keeps {kept:.1%} of the teacher's test accuracy (standard error {error:.1%}, {count} texts)",
+            f"with {layers['student']} of its {layers['teacher']} layers, and answers one sentence "
+            f"{times[1]['teacher'] / times[1]['student']:.1f} times as fast on one thread.",
             f"run directory  {student_run}",
             f"student        {student_run / 'student'}  (a Hugging Face folder)",
             f"pictures       {student_run / 'attention' / 'index.html'} and {student_run / 'reports'}",
