@@ -64,6 +64,8 @@ def read_command_line(arguments: list[str]) -> Setting:
         option = waiting.pop(0)
         name, equals, value = option.partition("=")
         if not name.startswith("-"):
+            if name.endswith((".yaml", ".yml")):
+                raise ValueError(f"{name} is no option\ndid you mean --config {name}?")
             continue
         if not equals and waiting and (not waiting[0].startswith("--") or len(name) == 2):
             value = waiting.pop(0)

@@ -137,6 +137,10 @@ def test_a_student_is_used_where_its_teacher_and_training_texts_are_gone(capsys:
     assert main(["predict", "--run", "small", "--data.predict", "test.csv"]) == 0
 
 
+def test_a_config_without_its_option_is_pointed_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean --config toy.yaml?" in refused(capsys, "fit", "toy.yaml")
+
+
 def test_damaged_files_of_a_run_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs/old/checkpoints/last.ckpt").write_bytes(b"not a checkpoint")
     assert "last.ckpt is damaged" in refused(capsys, *RESUME)

@@ -49,7 +49,7 @@ class WandbRun(WandbLogger):
             name=run.name, id=run.name, project="slimlit", save_dir=run.folder.resolve(), settings=settings
         )
         self._wandb_init.update(config=config, resume="allow" if mode == "online" else None)
-        del self._wandb_init["anonymous"]  # W&B warns of it, whatever its value
+        self._wandb_init.pop("anonymous", None)  # W&B warns of it, whatever its value
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

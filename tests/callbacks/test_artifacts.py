@@ -29,8 +29,11 @@ def test_only_the_first_process_writes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_wandb_nothing_is_logged_and_nothing_breaks(tmp_path: Path) -> None:
-    show(trainer(tmp_path), {"picture": "<svg/>"}, {"table": (("a",), [(1,)])})
+def test_loggers_other_than_wandb_get_no_pictures(tmp_path: Path) -> None:
+    other = Mock()
+    show(trainer(tmp_path, other), {"picture": "<svg/>"}, {"table": (("a",), [(1,)])})
+    assert not other.method_calls
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wandb_gets_pictures_as_html_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
