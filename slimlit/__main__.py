@@ -13,6 +13,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   test       score a run on its test texts
   predict    label the texts of a file with a run's student
   download   fetch a bundled model or text
+  budget     noise for an epsilon, epsilon for noise
 
 Each verb explains itself: slimlit fit --help
 
@@ -23,7 +24,7 @@ examples:
   slimlit test --run first
   slimlit predict --run first --data.predict texts.csv
 """
-VERBS = ("fit", "validate", "test", "predict", "download")
+VERBS = ("fit", "validate", "test", "predict", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,6 +46,10 @@ def main(argv: list[str] | None = None) -> int:
         from slimlit.text.bundles import download
 
         return download(arguments[1:])
+    if verb == "budget":
+        from slimlit.privacy.budget import budget
+
+        return budget(arguments[1:])
     if argv is None and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # classes of one's own, as python -m slimlit finds them
     from slimlit.command_line import Asked

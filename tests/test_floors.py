@@ -13,7 +13,7 @@ FLOORS = {
     "data": 2, "models": 2, "losses": 2, "explain": 2,
     "tasks": 3, "callbacks": 3,
     "cli": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
-    "runs": 1,
+    "runs": 1, "privacy": 1,
 }  # fmt: skip
 LIBRARIES = {
     "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli"},
@@ -21,6 +21,7 @@ LIBRARIES = {
     "transformers": {"models"},
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
+    "opacus": {"privacy"},
 }
 
 

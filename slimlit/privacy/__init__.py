@@ -1,0 +1,1 @@
+"""How much a trained model can tell of one example: accounting."""
