@@ -1,0 +1,229 @@
+"""What each example adds to the gradient of one parameter, as it comes out of one backward pass: never summed before it is clipped.
+
+Three shapes cover everything. The gradient of a linear layer is a sum of outer products over its tokens, that of an
+embedding a sum of rows at its indices, and anything small is held whole. Norms and sums of all three, and of their
+mixtures where one parameter is used in several ways (tied weights), are exact.
+
+Source: outer products and Gram matrices after Goodfellow (2015, arXiv:1510.01799) and Li et al. (2021, arXiv:2110.05679),
+one backward pass ("book-keeping") after Bu et al. (2022, arXiv:2210.00038).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+_CHUNK = 2**22  # numbers held at once where gradients of single examples are made whole
+_CANCELS = 64.0  # past this share of cancelled to kept squares a norm is made from the whole gradient
+
+
+@dataclass
+class Products:
+    """``sum_r outputs[b, r] inputs[b, r]^T``: of a linear layer; ``transposed`` where the parameter is (in, out)."""
+
+    inputs: Float[Tensor, "batch rows in"]
+    outputs: Float[Tensor, "batch rows out"]
+    transposed: bool = False
+
+    def compact(self) -> "Products":
+        """Without the rows whose gradient is exactly zero: padding, positions without a label."""
+        kept = _nonzero_rows(self.outputs)
+        if kept is None:
+            return self
+        return Products(_take(self.inputs, kept), _take(self.outputs, kept), self.transposed)
+
+    def straight(self) -> "Products":
+        """The same with the parameter as (out, in): for a transposed one, inputs and outputs trade places."""
+        return Products(self.outputs, self.inputs) if self.transposed else self
+
+    def is_gram_cheaper(self) -> bool:
+        """Whether two Gram matrices cost less than the gradients of single examples."""
+        rows, products = self.inputs.shape[1], self.inputs.shape[2] * self.outputs.shape[2]
+        return rows * (self.inputs.shape[2] + self.outputs.shape[2]) < products
+
+    def whole(self, examples: slice | Tensor) -> Float[Tensor, "some out in"]:
+        """The gradients of some examples, as the parameter lies."""
+        first, second = self.straight().outputs[examples], self.straight().inputs[examples]
+        return torch.bmm(first.float().transpose(1, 2), second.float())
+
+    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"]) -> None:
+        """Add the sum over examples, each times its factor."""
+        first, second = self.straight().outputs.flatten(0, 1), self.straight().inputs.flatten(0, 1)
+        rows = factors.repeat_interleave(self.inputs.shape[1]).unsqueeze(1)
+        if first.shape[1] <= second.shape[1]:
+            first = first.float() * rows
+        else:
+            second = second.float() * rows
+        total.view(first.shape[1], second.shape[1]).addmm_(first.float().t(), second.float())
+
+
+@dataclass
+class Lookups:
+    """``outputs[b, r]`` at row ``indices[b, r]``: of an embedding."""
+
+    indices: Int[Tensor, "batch rows"]
+    outputs: Float[Tensor, "batch rows out"]
+
+    def compact(self) -> "Lookups":
+        """Without the rows whose gradient is exactly zero."""
+        kept = _nonzero_rows(self.outputs)
+        if kept is None:
+            return self
+        return Lookups(torch.gather(self.indices, 1, kept), _take(self.outputs, kept))
+
+    def squares(self, num_rows: int) -> Float[Tensor, " batch"]:
+        """Squared norms: the rows of one example at one index are added up first."""
+        batch = len(self.indices)
+        place = self.indices + num_rows * torch.arange(batch, device=self.indices.device)[:, None]
+        places, back = torch.unique(place, return_inverse=True)
+        rows = self.outputs.new_zeros(len(places), self.outputs.shape[2], dtype=torch.float32)
+        rows.index_add_(0, back.flatten(), self.outputs.float().flatten(0, 1))
+        return rows.new_zeros(batch).index_add_(0, places // num_rows, rows.square().sum(1))
+
+    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"]) -> None:
+        """Add the sum over examples, each times its factor."""
+        scaled = (self.outputs.float() * factors[:, None, None]).flatten(0, 1)
+        total.index_add_(0, self.indices.flatten(), scaled)
+
+
+class Contributions:
+    """All that one batch adds to one parameter, example by example."""
+
+    def __init__(self, parameter: Tensor) -> None:
+        self.parameter = parameter
+        self.products: list[Products] = []
+        self.lookups: list[Lookups] = []
+        self.whole: Tensor | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.products or self.lookups or self.whole is not None)
+
+    def add(self, part: Products | Lookups | Tensor) -> None:
+        """Take up one use's part: products, lookups, or gradients made whole, (batch, \\*parameter)."""
+        if isinstance(part, Products):
+            self.products.append(part)
+        elif isinstance(part, Lookups):
+            self.lookups.append(part)
+        else:
+            part = part.float().reshape(len(part), *self.parameter.shape)
+            self.whole = part if self.whole is None else self.whole + part
+
+    def finish(self) -> None:
+        """Lay uses of one kind side by side and drop their empty rows; call once, after the backward pass."""
+        if self.products:
+            parts = [part.compact() for part in self.products]
+            if len(parts) > 1:
+                parts = [part.straight() for part in parts]
+                inputs = torch.cat([part.inputs.float() for part in parts], dim=1)
+                parts = [Products(inputs, torch.cat([part.outputs.float() for part in parts], dim=1))]
+            self.products = parts
+        if self.lookups:
+            found = [part.compact() for part in self.lookups]
+            if len(found) > 1:
+                indices = torch.cat([part.indices for part in found], dim=1)
+                found = [Lookups(indices, torch.cat([part.outputs.float() for part in found], dim=1))]
+            self.lookups = found
+
+    def batch_size(self) -> int:
+        """Examples in the batch."""
+        if self.whole is not None:
+            return len(self.whole)
+        return len(self.products[0].inputs) if self.products else len(self.lookups[0].indices)
+
+    def blank(self, bad: Bool[Tensor, " batch"]) -> None:
+        """Make the parts of some examples zero, whatever they hold."""
+        for products in self.products:
+            products.inputs = products.inputs.masked_fill(bad[:, None, None], 0.0)
+            products.outputs = products.outputs.masked_fill(bad[:, None, None], 0.0)
+        for lookups in self.lookups:
+            lookups.outputs = lookups.outputs.masked_fill(bad[:, None, None], 0.0)
+        if self.whole is not None:
+            self.whole = self.whole.masked_fill(bad.view(-1, *[1] * (self.whole.dim() - 1)), 0.0)
+
+    def squares(self) -> Float[Tensor, " batch"]:
+        """The squared norm of each example's gradient of this parameter, exact over all its uses."""
+        total = torch.zeros(self.batch_size(), device=self.parameter.device)
+        if self.products:
+            total += _squares(self.products[0])
+        if self.lookups:
+            total += self.lookups[0].squares(len(self.parameter))
+        if self.whole is not None:
+            total += self.whole.flatten(1).square().sum(1)
+        if self.products and self.lookups:
+            total += 2 * _cross(self.products[0].straight(), self.lookups[0])
+        if self.whole is not None and self.products:
+            product = self.products[0].straight()
+            along = torch.bmm(product.outputs.float(), self.whole)
+            total += 2 * (along * product.inputs.float()).sum((1, 2))
+        if self.whole is not None and self.lookups:
+            where = self.lookups[0].indices.unsqueeze(2).expand(-1, -1, self.whole.shape[2])
+            total += 2 * (torch.gather(self.whole, 1, where) * self.lookups[0].outputs.float()).sum((1, 2))
+        return total.clamp_(min=0.0)
+
+    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"]) -> None:
+        """Add the sum over examples, each times its factor, to a float32 tensor like the parameter."""
+        for products in self.products:
+            products.add_to(total, factors)
+        for lookups in self.lookups:
+            lookups.add_to(total, factors)
+        if self.whole is not None:
+            total += torch.tensordot(factors, self.whole, dims=1)
+
+
+def gram(rows: Float[Tensor, "batch rows width"]) -> Float[Tensor, "batch rows rows"]:
+    """Inner products of the rows of each example, in float32."""
+    exact = rows.float()
+    return torch.bmm(exact, exact.transpose(1, 2))
+
+
+def _squares(products: Products) -> Float[Tensor, " batch"]:
+    if not products.is_gram_cheaper():
+        return _whole_squares(products, torch.arange(len(products.inputs), device=products.inputs.device))
+    inputs, outputs = gram(products.inputs), gram(products.outputs)
+    found = (inputs * outputs).sum((1, 2))
+    return reliable(products, found, lengths(inputs) * lengths(outputs))
+
+
+def lengths(of: Float[Tensor, "batch rows rows"]) -> Float[Tensor, "batch rows"]:
+    """Lengths of the rows a Gram matrix is of."""
+    return of.diagonal(dim1=1, dim2=2).clamp(min=0.0).sqrt()
+
+
+def reliable(
+    products: Products, found: Float[Tensor, " batch"], row_lengths: Float[Tensor, "batch rows"]
+) -> Float[Tensor, " batch"]:
+    """Squared norms from Gram matrices, made anew from whole gradients where rows cancel and float32 would not hold them."""
+    cancelled = row_lengths.sum(1).square() > _CANCELS * row_lengths.shape[1] * found
+    again = cancelled.nonzero().flatten()
+    return found.index_copy(0, again, _whole_squares(products, again)) if len(again) else found
+
+
+def _whole_squares(products: Products, examples: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
+    size = max(1, _CHUNK // (products.inputs.shape[2] * products.outputs.shape[2]))
+    chunks = [products.whole(some).flatten(1) for some in examples.split(size)]
+    return torch.cat([torch.linalg.vector_norm(chunk, dim=1).square() for chunk in chunks])
+
+
+def _cross(products: Products, lookups: Lookups) -> Float[Tensor, " batch"]:
+    """Inner products of a linear and an embedding use of one parameter (out, in): rows of it are found by index."""
+    rows = products.outputs.shape[1]
+    where = lookups.indices.unsqueeze(1).expand(-1, rows, -1)
+    weights = torch.gather(products.outputs, 2, where).float()
+    along = torch.bmm(products.inputs.float(), lookups.outputs.float().transpose(1, 2))
+    return (weights * along).sum((1, 2))
+
+
+def _nonzero_rows(outputs: Float[Tensor, "batch rows out"]) -> Int[Tensor, "batch kept"] | None:
+    """Places of the rows that hold anything, padded with empty ones to the fullest example; None if that saves little."""
+    if outputs.shape[1] < 4:
+        return None
+    filled = torch.linalg.vector_norm(outputs, float("inf"), dim=2) != 0  # also for NaN
+    most = max(1, int(filled.sum(1).max()))
+    if most > 0.9 * outputs.shape[1]:
+        return None
+    return filled.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+
+
+def _take(rows: Float[Tensor, "batch rows width"], kept: Int[Tensor, "batch kept"]) -> Float[Tensor, "batch kept width"]:
+    return torch.gather(rows, 1, kept.unsqueeze(2).expand(-1, -1, rows.shape[2]))

@@ -1,0 +1,151 @@
+"""Clipped gradients of single examples from one backward pass, for any network and any loss of one number an example."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from slimlit.privacy.contributions import Contributions, Products, gram, lengths, reliable
+from slimlit.privacy.recording import Recording
+
+Clipping = Literal["flat", "per_layer", "automatic"]
+_STABLE = 0.01  # gamma of automatic clipping, as its authors use it
+
+
+class ClippedGradients:
+    """Sums of per-example gradients, each clipped to ``max_grad_norm`` before it meets another.
+
+    Autograd is not asked for gradients of the parameters at all (``requires_grad`` is off from now on), so nothing
+    outside sees an unclipped one. Use::
+
+        with engine.recording(batch, batch_size):
+            losses = loss_of(network(batch))  # one number an example
+        engine.watch(losses).mean().backward()  # mean, sum, scaling: all the same
+        engine.clip()
+        clipped_sums = engine.take()
+
+    Clipping, with ``g`` an example's whole gradient and ``C`` the ``max_grad_norm``:
+
+    - ``flat``: ``g min(1, C / |g|)``;
+    - ``per_layer``: each of ``L`` modules' part by ``C / sqrt(L)``;
+    - ``automatic``: ``g C / (|g| + 0.01)`` (Bu et al. 2023, arXiv:2206.07136; with norms in units of ``C``).
+
+    In all three no example moves the sum by more than ``C``. Norms and sums are float32 whatever the network computes in.
+
+    Args:
+        parameters: the parameters to train, by name; a tied one once.
+        max_grad_norm: ``C``.
+        clipping: the rule.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor], max_grad_norm: float, clipping: Clipping = "flat") -> None:
+        if not max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm is {max_grad_norm}; expected a positive number")
+        self.parameters = dict(parameters)
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(False)
+        self.max_grad_norm, self.clipping = max_grad_norm, clipping
+        self.sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in self.parameters.items()}
+        self.norms: Tensor | None = None
+        self.num_dropped = 0
+        self._collected: dict[str, Contributions] = {}
+        self._weights: Tensor | None = None
+
+    def groups(self) -> dict[str, list[str]]:
+        """Parameters that are clipped together: all, or those of one module."""
+        if self.clipping != "per_layer":
+            return {"all": list(self.parameters)}
+        found: dict[str, list[str]] = {}
+        for name in self.parameters:
+            found.setdefault(name.rpartition(".")[0], []).append(name)
+        return found
+
+    @contextmanager
+    def recording(self, batch: Any, batch_size: int) -> Iterator[None]:
+        """Watch a forward pass over a batch; every tensor in ``batch`` has the example as its first dimension."""
+        self._collected = {name: Contributions(parameter) for name, parameter in self.parameters.items()}
+        by_identity = {id(self.parameters[name]): found for name, found in self._collected.items()}
+        names = {id(parameter): name for name, parameter in self.parameters.items()}
+        with Recording(by_identity, names, batch, batch_size):
+            yield
+
+    def watch(self, losses: Float[Tensor, " batch"], weights: Float[Tensor, " batch"] | None = None) -> Tensor:
+        """The same losses, from which backward starts with a weight of one each whatever is made of them.
+
+        Args:
+            losses: one number an example.
+            weights: other weights than one, such as zero for rows that fill a batch.
+        """
+        if losses.dim() != 1:
+            raise ValueError(
+                f"the loss has the shape {tuple(losses.shape)}; expected one number an example\n"
+                "a loss that averages over the batch or over its tokens ties examples together"
+            )
+        start = torch.ones_like(losses) if weights is None else weights.to(losses.dtype)
+        watched = losses * 1.0
+        if watched.requires_grad:
+            watched.register_hook(lambda _: start)
+        self._weights = start
+        return watched
+
+    def clip(self) -> None:
+        """Clip what the last backward pass caught and add it to the sums.
+
+        An example whose gradient is not finite adds nothing, and is counted in ``num_dropped``.
+        """
+        found = {name: part for name, part in self._collected.items() if part}
+        self._collected = {}
+        if not found:
+            return
+        for part in found.values():
+            part.finish()
+        groups = {key: [name for name in names if name in found] for key, names in self.groups().items()}
+        bound = self.max_grad_norm / len(groups) ** 0.5
+        squares = {key: _squares([found[name] for name in names]) for key, names in groups.items() if names}
+        finite = torch.isfinite(torch.stack(list(squares.values()))).all(0)
+        self.norms = torch.stack(list(squares.values())).sum(0).sqrt()
+        if not bool(finite.all()):
+            self.num_dropped += int((~finite).sum())
+            for part in found.values():
+                part.blank(~finite)
+        for key, square in squares.items():
+            norms = square.sqrt()
+            if self.clipping == "automatic":
+                factors = bound / (norms + _STABLE * bound)
+            else:
+                factors = bound / norms.clamp(min=bound)
+            factors = factors.masked_fill(~finite, 0.0)
+            for name in groups[key]:
+                found.pop(name).add_to(self.sums[name], factors)
+
+    def take(self) -> dict[str, Tensor]:
+        """The clipped sums since the last time, by name, float32; they start anew from zero."""
+        taken = self.sums
+        self.sums = {name: torch.zeros_like(total) for name, total in taken.items()}
+        return taken
+
+
+def _squares(parts: list[Contributions]) -> Float[Tensor, " batch"]:
+    """Squared norms over several parameters; linear layers that read the same input share its Gram matrix."""
+    alone, sharing = [], dict[tuple[int, ...], list[Products]]()
+    for part in parts:
+        products = part.products[0] if part.products else None
+        if products is None or part.lookups or part.whole is not None or not products.is_gram_cheaper():
+            alone.append(part)
+        else:
+            inputs = products.inputs
+            sharing.setdefault((inputs.data_ptr(), *inputs.shape, *inputs.stride()), []).append(products)
+    total = torch.zeros(parts[0].batch_size(), device=parts[0].parameter.device)
+    for part in alone:
+        total += part.squares()
+    for together in sharing.values():
+        inputs = gram(together[0].inputs)
+        rows = lengths(inputs)
+        for products in together:
+            outputs = gram(products.outputs)
+            found = (inputs * outputs).sum((1, 2))
+            total += reliable(products, found, rows * lengths(outputs)).clamp(min=0.0)
+    return total
