@@ -201,7 +201,7 @@ def reliable(
 
 def _whole_squares(products: Products, examples: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
     size = max(1, _CHUNK // (products.inputs.shape[2] * products.outputs.shape[2]))
-    chunks = [products.whole(some).flatten(1) for some in examples.split(size)]
+    chunks = [products.whole(some).flatten(1) for some in torch.split(examples, size)]
     return torch.cat([torch.linalg.vector_norm(chunk, dim=1).square() for chunk in chunks])
 
 
@@ -222,8 +222,11 @@ def _nonzero_rows(outputs: Float[Tensor, "batch rows out"]) -> Int[Tensor, "batc
     most = max(1, int(filled.sum(1).max()))
     if most > 0.9 * outputs.shape[1]:
         return None
-    return filled.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    order: Tensor = filled.int().argsort(dim=1, descending=True, stable=True)
+    return order[:, :most]
 
 
-def _take(rows: Float[Tensor, "batch rows width"], kept: Int[Tensor, "batch kept"]) -> Float[Tensor, "batch kept width"]:
+def _take(
+    rows: Float[Tensor, "batch rows width"], kept: Int[Tensor, "batch kept"]
+) -> Float[Tensor, "batch kept width"]:
     return torch.gather(rows, 1, kept.unsqueeze(2).expand(-1, -1, rows.shape[2]))

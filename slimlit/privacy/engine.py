@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from slimlit.privacy.contributions import Contributions, Products, gram, lengths, reliable
@@ -72,7 +72,7 @@ class ClippedGradients:
         with Recording(by_identity, names, batch, batch_size):
             yield
 
-    def watch(self, losses: Float[Tensor, " batch"], weights: Float[Tensor, " batch"] | None = None) -> Tensor:
+    def watch(self, losses: Tensor, weights: Float[Tensor, " batch"] | None = None) -> Tensor:
         """The same losses, from which backward starts with a weight of one each whatever is made of them.
 
         Args:
@@ -87,7 +87,7 @@ class ClippedGradients:
         start = torch.ones_like(losses) if weights is None else weights.to(losses.dtype)
         watched = losses * 1.0
         if watched.requires_grad:
-            watched.register_hook(lambda _: start)
+            watched.register_hook(lambda _: start)  # type: ignore[no-untyped-call]
         self._weights = start
         return watched
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from slimlit.privacy.contributions import Contributions, Lookups, Products
@@ -22,7 +22,11 @@ _BROADCASTS = {
     *("true_divide", "addcmul", "lerp", "where", "maximum", "minimum", "pow", "__pow__", "masked_fill"),
     *("scaled_dot_product_attention",),
 }
-_COUPLING = {"batch_norm": "BatchNorm mixes the examples of a batch", "instance_norm": "instance_norm may keep statistics"}
+_JOINS = {"cat", "concat"}
+_COUPLING = {
+    "batch_norm": "BatchNorm mixes the examples of a batch",
+    "instance_norm": "instance_norm may keep statistics",
+}
 _CUTS = {"detach", "size", "dim", "numel", "stride", "is_floating_point", "data_ptr", "__len__", "type", "__repr__"}
 
 
@@ -93,10 +97,7 @@ class Recording(TorchFunctionMode):
             ours = []
         else:
             ours = [tensor for tensor in given if self._is_parameter(tensor) or self._derivation(tensor)]
-        if not ours:
-            result = func(*args, **kwargs)
-        else:
-            result = self._handle(func, name, args, kwargs, ours, of_batch)
+        result = self._handle(func, name, args, kwargs, ours, of_batch) if ours else func(*args, **kwargs)
         if of_batch:
             scrambled = any(self._is_scrambled(tensor) for tensor in of_batch) or _mixes_rows(name, args, kwargs)
             for tensor in tensors(result):
@@ -126,16 +127,16 @@ class Recording(TorchFunctionMode):
                 result = handler(args, kwargs)
                 if result is not None:
                     return result
-        if name in _BROADCASTS:
+        if name in _BROADCASTS or (name in _JOINS and not _mixes_rows(name, args, kwargs)):
             return self._broadcast(func, args, kwargs, ours, of_batch)
         return self._by_vmap(func, args, kwargs, ours, of_batch)
 
     def _handlers(self) -> dict[Any, Callable[[tuple[Any, ...], dict[str, Any]], Tensor | None]]:
         return {
-            F.linear: self._linear,
-            F.embedding: self._embedding,
-            F.layer_norm: self._layer_norm,
-            F.rms_norm: self._rms_norm,
+            functional.linear: self._linear,
+            functional.embedding: self._embedding,
+            functional.layer_norm: self._layer_norm,
+            functional.rms_norm: self._rms_norm,
             torch.addmm: self._addmm,
             torch.matmul: self._matmul,
             torch.Tensor.matmul: self._matmul,
@@ -153,13 +154,13 @@ class Recording(TorchFunctionMode):
     def _rooted(self, call: Callable[[], Tensor]) -> Tensor:
         """The result of a call, made to ask for its gradient."""
         result = call()
-        return result if result.requires_grad else cast(Tensor, _Rooted.apply(self.anchor, call))
+        return result if result.requires_grad else cast(Tensor, _Rooted.apply(self.anchor, call))  # type: ignore[no-untyped-call]
 
     def _linear(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         inputs, weight, bias = _bind(args, kwargs, "input", "weight", "bias")
         if inputs.shape[0] % self.size or self._is_parameter(inputs):
             return None
-        result = self._rooted(lambda: F.linear(inputs, weight, bias))
+        result = self._rooted(lambda: functional.linear(inputs, weight, bias))
         self._catch_product(result, inputs, weight, bias)
         return result
 
@@ -197,16 +198,18 @@ class Recording(TorchFunctionMode):
             if of_bias is not None:
                 of_bias.add(rows.sum(1, dtype=torch.float32))
 
-        result.register_hook(catch)
+        result.register_hook(catch)  # type: ignore[no-untyped-call]
 
     def _embedding(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         names = ("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
         indices, weight, padding, max_norm, _, by_frequency, _ = _bind(args, kwargs, *names)
         if max_norm is not None or by_frequency:
-            raise self._refusal(F.embedding, [weight], "max_norm and scale_grad_by_freq mix the examples of a batch")
+            raise self._refusal(
+                functional.embedding, [weight], "max_norm and scale_grad_by_freq mix the examples of a batch"
+            )
         if indices.shape[0] % self.size:
             return None
-        result = self._rooted(lambda: F.embedding(indices, weight))
+        result = self._rooted(lambda: functional.embedding(indices, weight))
         self._catch_lookup(result, indices, weight, padding)
         return result
 
@@ -219,14 +222,14 @@ class Recording(TorchFunctionMode):
                 rows = rows.masked_fill((places == padding % len(weight)).unsqueeze(2), 0.0)
             collected.add(Lookups(places, rows))
 
-        result.register_hook(catch)
+        result.register_hook(catch)  # type: ignore[no-untyped-call]
 
     def _layer_norm(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         inputs, shape, weight, bias, eps = _bind(args, kwargs, "input", "normalized_shape", "weight", "bias", "eps")
         if inputs.shape[0] % self.size or len(shape) != 1 or self._is_parameter(inputs):
             return None
         eps = 1e-5 if eps is None else eps
-        result = self._rooted(lambda: F.layer_norm(inputs, shape, weight, bias, eps))
+        result = self._rooted(lambda: functional.layer_norm(inputs, shape, weight, bias, eps))
         seen, size = inputs.detach(), self.size
         of_weight = self.contributions.get(id(weight)) if weight is not None else None
         of_bias = self.contributions.get(id(bias)) if bias is not None else None
@@ -234,19 +237,19 @@ class Recording(TorchFunctionMode):
         def catch(gradient: Tensor) -> None:
             rows = gradient.reshape(size, -1, gradient.shape[-1]).float()
             if of_weight is not None:
-                normal = F.layer_norm(seen.float(), shape, None, None, eps).reshape(rows.shape)
+                normal = functional.layer_norm(seen.float(), shape, None, None, eps).reshape(rows.shape)
                 of_weight.add((normal.mul_(rows)).sum(1))
             if of_bias is not None:
                 of_bias.add(rows.sum(1))
 
-        result.register_hook(catch)
+        result.register_hook(catch)  # type: ignore[no-untyped-call]
         return result
 
     def _rms_norm(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         inputs, shape, weight, eps = _bind(args, kwargs, "input", "normalized_shape", "weight", "eps")
         if self._is_parameter(inputs):
             return None
-        normal = F.rms_norm(inputs, shape, None, eps)
+        normal = functional.rms_norm(inputs, shape, None, eps)
         self._mark(normal)
         return cast(Tensor, self._broadcast(torch.mul, (normal, weight), {}, [weight], [normal]))
 
@@ -268,7 +271,7 @@ class Recording(TorchFunctionMode):
         for tensor in tensors(result):
             if tensor.requires_grad:
                 found = _Derived(self.serial, tensor, used, self.live)
-                if func is F.embedding:
+                if func is functional.embedding:
                     indices, weight, padding = _bind(args, kwargs, "input", "weight", "padding_idx")
                     if padding is None and self._is_parameter(weight):
                         found.lookup = (indices, weight)
@@ -307,9 +310,11 @@ class Recording(TorchFunctionMode):
                 rows[id(tensor)] = lined.requires_grad_()
             else:
                 return self._by_vmap(func, args, kwargs, ours, of_batch)
-        spread = {key: row if length == self.size else row.repeat_interleave(length // self.size, 0) for key, row in rows.items()}
-        switch = lambda tensor: spread.get(id(tensor), tensor)  # noqa: E731
-        result = func(*_mapped(args, switch), **_mapped(kwargs, switch))
+        spread = {
+            key: row if length == self.size else row.repeat_interleave(length // self.size, 0)
+            for key, row in rows.items()
+        }
+        result = func(*_switched(args, spread), **_switched(kwargs, spread))
         for tensor in ours:
             row, shared = rows[id(tensor)], tensor.dim() < most or tensor.shape[0] == 1
 
@@ -322,7 +327,7 @@ class Recording(TorchFunctionMode):
                     apart[each, each] = gradient
                     self._collect(of, apart)
 
-            row.register_hook(catch)
+            row.register_hook(catch)  # type: ignore[no-untyped-call]
         return result
 
     def _by_vmap(
@@ -332,7 +337,7 @@ class Recording(TorchFunctionMode):
         if any(tensor.dim() == 0 or tensor.shape[0] != self.size for tensor in of_batch):
             raise self._refusal(func, ours, f"an input is not laid out as {self.size} examples")
         constants = {id(tensor): tensor.detach() for tensor in ours}
-        result = self._rooted(lambda: func(*_mapped(args, lambda t: constants.get(id(t), t)), **_mapped(kwargs, lambda t: constants.get(id(t), t))))
+        result = self._rooted(lambda: func(*_switched(args, constants), **_switched(kwargs, constants)))
         if not isinstance(result, Tensor) or result.dim() == 0 or result.shape[0] != self.size:
             raise self._refusal(func, ours, "its output is not one tensor with a row for each example")
         seen = [tensor.detach() for tensor in of_batch]
@@ -341,8 +346,7 @@ class Recording(TorchFunctionMode):
             with torch.enable_grad():
                 table = {id(mine): now for mine, now in zip(ours, shared, strict=True)}
                 table.update({id(whole): row.unsqueeze(0) for whole, row in zip(of_batch, rows, strict=True)})
-                switch = lambda tensor: table.get(id(tensor), tensor)  # noqa: E731
-                return cast(Tensor, func(*_mapped(args, switch), **_mapped(kwargs, switch)))
+                return cast(Tensor, func(*_switched(args, table), **_switched(kwargs, table)))
 
         def backward(gradient: Tensor, *rows: Tensor) -> Any:
             shared = [tensor.detach() for tensor in ours]
@@ -356,7 +360,7 @@ class Recording(TorchFunctionMode):
             for tensor, part in zip(ours, parts, strict=True):
                 self._collect(tensor, part)
 
-        result.register_hook(catch)
+        result.register_hook(catch)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -400,6 +404,10 @@ def _mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return tree
 
 
+def _switched(tree: Any, table: Mapping[int, Tensor]) -> Any:
+    return _mapped(tree, lambda tensor: table.get(id(tensor), tensor))
+
+
 def _bind(args: tuple[Any, ...], kwargs: dict[str, Any], *names: str) -> list[Any]:
     return [args[place] if place < len(args) else kwargs.get(name) for place, name in enumerate(names)]
 
@@ -409,14 +417,14 @@ def _mixes_rows(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> boo
     if name in ("masked_select", "nonzero", "t", "__rmatmul__"):
         return True
     if name == "__getitem__" and isinstance(args[1], Tensor):
-        return args[1].dtype == torch.bool
+        return bool(args[1].dtype == torch.bool)
     if name == "__getitem__" and isinstance(args[1], tuple):
         return any(isinstance(item, Tensor) and item.dtype == torch.bool for item in args[1])
     if name in ("transpose", "swapaxes"):
         return 0 in [place % args[0].dim() for place in (args[1:] if len(args) > 2 else kwargs.values())]
     if name == "permute":
         order = args[1] if len(args) == 2 and not isinstance(args[1], int) else args[1:] or kwargs["dims"]
-        return order[0] % args[0].dim() != 0
+        return bool(order[0] % args[0].dim() != 0)
     if name in ("cat", "concat", "stack"):
-        return (args[1] if len(args) > 1 else kwargs.get("dim", 0)) == 0
+        return bool((args[1] if len(args) > 1 else kwargs.get("dim", 0)) == 0)
     return False
