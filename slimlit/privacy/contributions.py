@@ -218,7 +218,7 @@ def _nonzero_rows(outputs: Float[Tensor, "batch rows out"]) -> Int[Tensor, "batc
     """Places of the rows that hold anything, padded with empty ones to the fullest example; None if that saves little."""
     if outputs.shape[1] < 4:
         return None
-    filled = torch.linalg.vector_norm(outputs, float("inf"), dim=2) != 0  # also for NaN
+    filled = (outputs.amax(2) != 0) | (outputs.amin(2) != 0)  # true for NaN; a norm takes thirty times as long
     most = max(1, int(filled.sum(1).max()))
     if most > 0.9 * outputs.shape[1]:
         return None
