@@ -50,6 +50,16 @@ class Run:
         return self.folder / "reports"
 
     @property
+    def private(self) -> Path:
+        """The journal of noisy steps, and while the run lasts its secret; nothing of it is ever exported."""
+        return self.folder / "private"
+
+    @property
+    def ledger(self) -> Path:
+        """What the model's training tells of which data."""
+        return self.folder / "privacy.json"
+
+    @property
     def short_name(self) -> str:
         """What ``--run`` takes: the name alone where the run is in ``runs/``."""
         return self.name if self.folder.parent == Path("runs") else str(self.folder)

@@ -13,7 +13,7 @@ FLOORS = {
     "data": 2, "models": 2, "losses": 2, "explain": 2,
     "tasks": 3, "callbacks": 3,
     "cli": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
-    "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.noise": 2,
+    "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.noise": 2, "privacy.probe": 2,
 }  # fmt: skip
 ENGINE = {
     "privacy.recording",

@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import distributed
 
 from slimlit.callbacks.checkpoint_file import CheckpointFile
+from slimlit.callbacks.ledger import write_ledger
 from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.random_state import read_random_state, write_random_state
 from slimlit.runs import Run, replace_folder, write
@@ -141,6 +142,7 @@ class RunDirectory(Checkpoint):
             shutil.rmtree(unfinished, ignore_errors=True)
             pl_module.export_student(unfinished)
             replace_folder(unfinished, run.student)
+            write_ledger(trainer, pl_module, run, self.best is not None)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add the random states of all processes; at an epoch's end, count the epoch as done."""

@@ -1,7 +1,7 @@
 """``TextClassification``: labelled texts, or pairs of texts, from files to batches."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -18,6 +18,10 @@ from slimlit.text.stop_words import StopWords
 from slimlit.types import Batch
 
 NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("predict",)}
+
+
+Draw = Callable[[TokenizedTexts, Callable[[], int]], Any]
+"""A sampler of the training split, given the number of batches taken so far: how privacy puts Poisson sampling in."""
 
 
 class ResumableLoader(DataLoader[Batch]):
@@ -88,6 +92,7 @@ class TextClassification(LightningDataModule):
         self.seed = seed
         self.splits: dict[str, TokenizedTexts] = {}
         self.report: dict[str, Any] = {}
+        self.draw: Draw | None = None
         self._tokenizer: Tokenizer | None = None
         self._texts: dict[str, Texts] = {}
 
@@ -239,6 +244,8 @@ class TextClassification(LightningDataModule):
         trainer = self.trainer
         split = self.splits["train"]
         num_taken = None if trainer is None else partial(count_taken, trainer)
+        if self.draw is not None and num_taken is not None:
+            return ResumableLoader(split, batch_sampler=self.draw(split, num_taken), collate_fn=_same)
         batches = LengthGroupedBatches(
             split.lengths,
             self.batch_size,

@@ -95,8 +95,10 @@ class TokenizedTexts(Dataset[Batch]):
         return found
 
     def batch(self, rows: Sequence[int]) -> Batch:
-        """Those rows, padded on the right to the longest of them."""
+        """Those rows, padded on the right to the longest of them; row -1 is an empty example of one padding token."""
         chosen = np.asarray(rows, dtype=np.int64)
+        if (chosen < 0).any():
+            return self._filler(len(chosen))
         lengths = self.lengths[chosen]
         columns = np.arange(int(lengths.max()) if len(chosen) else 0)
         real = columns[None, :] < lengths[:, None]
@@ -111,6 +113,21 @@ class TokenizedTexts(Dataset[Batch]):
             batch["token_type_ids"] = _padded(self.tokens.token_type_ids, places, real, 0)
         if self.tokens.pooling_mask is not None:
             batch["pooling_mask"] = _padded(self.tokens.pooling_mask, places, real, 0)
+        return batch
+
+    def _filler(self, size: int) -> Batch:
+        """A batch without an example, where sampling has drawn none."""
+        ones = torch.ones(size, 1, dtype=torch.int64)
+        batch = Batch(
+            input_ids=ones * self.pad_token_id,
+            attention_mask=ones,
+            labels=torch.zeros(size, dtype=torch.int64),
+            example_id=torch.full((size,), -1),
+        )
+        if self.tokens.token_type_ids is not None:
+            batch["token_type_ids"] = 0 * ones
+        if self.tokens.pooling_mask is not None:
+            batch["pooling_mask"] = ones
         return batch
 
 

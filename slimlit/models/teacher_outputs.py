@@ -94,12 +94,16 @@ class TeacherOutputs:
         return self
 
     def rows(self, example_id: Int[Tensor, " batch"], tokens: int) -> Output:
-        """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``."""
-        logits = self.logits.index_select(0, example_id)
+        """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``.
+
+        An empty example, -1, gets another's logits and states of zero; its loss has no weight.
+        """
+        logits = self.logits.index_select(0, example_id.clamp(min=0))
         if not self.states:
             return Output(logits=logits)
         rows = example_id.cpu()
-        spans = list(zip(self.offsets[rows].tolist(), self.lengths[rows].tolist(), strict=True))
+        lengths = self.lengths[rows] * (rows >= 0)
+        spans = list(zip(self.offsets[rows].tolist(), lengths.tolist(), strict=True))
         longest = max(length for _, length in spans)
         if longest > tokens:
             raise ValueError(f"a batch is {tokens} tokens wide where the cached teacher saw {longest}")

@@ -5,6 +5,7 @@ import math
 import sys
 
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
+from slimlit.privacy.ledger import shown
 
 EXAMPLE = "slimlit budget --examples 8530 --batch-size 256 --epochs 10 --epsilon 3"
 
@@ -50,10 +51,10 @@ def _answer(asked: argparse.Namespace) -> str:
     if asked.epsilon is None:
         noise = asked.noise_multiplier
         epsilon = epsilon_of([NoisySteps(noise, sample_rate, num_steps)], delta)
-        found = f"epsilon {_up(epsilon)} at delta {delta:.3g} for noise multiplier {noise:g}"
+        found = f"epsilon {shown(epsilon)} at delta {delta:.3g} for noise multiplier {noise:g}"
     else:
         noise = noise_for(asked.epsilon, delta, sample_rate, num_steps)
-        found = f"noise multiplier {_up(noise)} for epsilon {asked.epsilon:g} at delta {delta:.3g}"
+        found = f"noise multiplier {shown(noise)} for epsilon {asked.epsilon:g} at delta {delta:.3g}"
     warning = (
         ""
         if delta < 1 / asked.examples
@@ -66,11 +67,3 @@ def _answer(asked: argparse.Namespace) -> str:
         "neighbours: one example added or removed; composed by privacy loss distributions"
         f"{warning}"
     )
-
-
-def _up(value: float) -> str:
-    """Four significant digits, rounded up: neither noise nor epsilon is ever said smaller than it is."""
-    if not 0 < value < math.inf:
-        return f"{value:g}"
-    unit = 10.0 ** (math.floor(math.log10(value)) - 3)
-    return f"{math.ceil(value / unit - 1e-9) * unit:.4g}"

@@ -119,6 +119,10 @@ class Journal:
         begun = [line for line in self.lines() if "mechanism" in line]
         return Mechanism(**begun[-1]["mechanism"]) if begun else None
 
+    def num_steps(self) -> int:
+        """How many different steps are written down."""
+        return len({str(line["step"]) for line in self.lines() if "step" in line})
+
     def stages(self, more: int = 0) -> list[NoisySteps]:
         """All releases so far, and ``more`` like the last, as the accountant counts them.
 

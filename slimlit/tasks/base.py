@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -23,6 +24,18 @@ from slimlit.types import Batch, Needs, Output
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 _TEACHER = "teacher."
+
+
+class Watcher(Protocol):
+    """What stands between the loss of each example and the mean: the seam for privacy."""
+
+    shows_loss: bool
+
+    def recording(self, batch: Batch) -> AbstractContextManager[None]:
+        """Around the forward pass of student and loss."""
+
+    def watch(self, losses: Tensor) -> Tensor:
+        """The losses of the examples, before anything is made of them."""
 
 
 class Task(LightningModule):
@@ -58,6 +71,7 @@ class Task(LightningModule):
         self.make_optimizer = optimizer
         self.warmup = warmup
         self.train_words = train_words
+        self.watcher: Watcher | None = None
         self._built = False
 
     def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
@@ -113,20 +127,29 @@ class Task(LightningModule):
         with torch.no_grad():
             return read(self.teacher, batch, needs)
 
+    def parts(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
+        """The named losses of each example."""
+        teacher = self.read_teacher(batch, self.loss.teacher_needs) if self.loss.teacher_needs else None
+        return self.loss.parts(read(self.student, batch, self.loss.student_needs), teacher, batch)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The mean loss of the batch."""
-        student = read(self.student, batch, self.loss.student_needs)
-        teacher = self.read_teacher(batch, self.loss.teacher_needs) if self.loss.teacher_needs else None
-        parts = self.loss.parts(student, teacher, batch)
-        loss = self.mean(self.loss.combine(parts))
+        with nullcontext() if self.watcher is None else self.watcher.recording(batch):
+            parts = self.parts(batch)
+            losses = self.loss.combine(parts)
+        loss = self.mean(losses if self.watcher is None else self.watcher.watch(losses))
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            shared = self.trainer.world_size > 1
-            self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=shared)
-            if len(parts) > 1:
-                means = {f"train/loss_{name}": self.mean(part.detach()) for name, part in parts.items()}
-                self.log_dict(means, sync_dist=shared)
+            if self.watcher is None or self.watcher.shows_loss:
+                self._log_losses(loss, parts)
             self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         return loss
+
+    def _log_losses(self, loss: Tensor, parts: dict[str, Tensor]) -> None:
+        shared = self.trainer.world_size > 1
+        self.log("train/loss", loss.detach(), prog_bar=True, sync_dist=shared)
+        if len(parts) > 1:
+            means = {f"train/loss_{name}": self.mean(part.detach()) for name, part in parts.items()}
+            self.log_dict(means, sync_dist=shared)
 
     def mean(self, losses: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
         """The mean over the examples of all processes, scaled for the gradient averaging of DDP."""

@@ -1,0 +1,335 @@
+"""``DifferentialPrivacy``: one more callback, and the same YAML trains under differential privacy."""
+
+import hashlib
+import hmac
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor, distributed, nn
+
+from slimlit.data.batches import cuts
+from slimlit.data.tokenized import TokenizedTexts
+from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
+from slimlit.privacy.engine import ClippedGradients, Clipping
+from slimlit.privacy.journal import Journal, Mechanism
+from slimlit.privacy.ledger import shown
+from slimlit.privacy.noise import add_noise
+from slimlit.privacy.probe import check_examples_are_apart
+from slimlit.privacy.sampling import PoissonBatches, num_parts_for
+from slimlit.runs import Run
+from slimlit.tasks.base import Task
+from slimlit.types import Batch
+
+
+class DifferentialPrivacy(Callback):
+    """Trains by DP-SGD: Poisson sampling, each example's gradient clipped alone, Gaussian noise, and a journal of it.
+
+    Give ``epsilon``, and the noise is found for the planned steps; or ``noise_multiplier``, and epsilon follows. The
+    batch size of the data (times ``accumulate_grad_batches``) is the expected size of a step's Poisson sample, and what
+    the noisy sum is divided by.
+
+    Guarantees:
+        - autograd never makes an unclipped gradient of a parameter; ``.grad`` is empty until the noise is in it;
+        - every noisy step is in ``private/journal.jsonl`` on disk before the optimizer sees it, and a step repeated
+          after a crash is the same release, or counted as another;
+        - two processes make the gradients one would, within rounding, and one noise;
+        - training losses stay off the logs unless ``show_training_loss``, which the ledger then tells.
+
+    Args:
+        epsilon: the most the training may cost; give this or ``noise_multiplier``.
+        delta: a tenth of one over the number of examples unless given.
+        noise_multiplier: standard deviation of the noise over ``max_grad_norm``.
+        max_grad_norm: what one example adds to the sum of gradients at most.
+        clipping: ``flat``, ``per_layer`` or ``automatic``; see :class:`~slimlit.privacy.engine.ClippedGradients`.
+        physical_batch_size: examples computed at once; a matter of memory and speed alone.
+        show_training_loss: log the noiseless training loss, which no epsilon covers.
+        seed: draw sampling and noise from this number instead of a secret: for tests; the run is then not private.
+    """
+
+    def __init__(
+        self,
+        epsilon: float | None = None,
+        delta: float | None = None,
+        noise_multiplier: float | None = None,
+        max_grad_norm: float = 1.0,
+        clipping: Clipping = "flat",
+        physical_batch_size: int = 64,
+        show_training_loss: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        if (epsilon is None) == (noise_multiplier is None):
+            raise ValueError(
+                f"DifferentialPrivacy got epsilon {epsilon} and noise_multiplier {noise_multiplier}; expected one of them"
+            )
+        for name, value in {
+            "epsilon": epsilon,
+            "noise_multiplier": noise_multiplier,
+            "max_grad_norm": max_grad_norm,
+        }.items():
+            if value is not None and not 0.0 < value < math.inf:
+                raise ValueError(f"DifferentialPrivacy.{name} is {value}; expected a number above 0")
+        if physical_batch_size < 1:
+            raise ValueError(f"DifferentialPrivacy.physical_batch_size is {physical_batch_size}; expected 1 or more")
+        self.epsilon, self.delta, self.noise_multiplier = epsilon, delta, noise_multiplier
+        self.max_grad_norm, self.clipping = max_grad_norm, clipping
+        self.physical_batch_size, self.shows_loss, self.seed = physical_batch_size, show_training_loss, seed
+        self.engine: ClippedGradients | None = None
+        self.mechanism: Mechanism | None = None
+        self._probed = False
+        self._weights: Tensor | None = None
+
+    # before training
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse what cannot be private, and put Poisson sampling in the place of batches."""
+        if stage != TrainerFn.FITTING:
+            return
+        self._refuse(trainer, pl_module)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        split = data.splits["train"]
+        accumulated = trainer.accumulate_grad_batches
+        self.num_units = len(split)
+        self.expected = float(min(data.batch_size * accumulated, self.num_units))
+        self.num_steps = math.ceil(len(cuts(self.num_units, data.batch_size, trainer.world_size)) / accumulated)
+        self.num_parts = num_parts_for(self.expected / trainer.world_size, self.physical_batch_size)
+        trainer.accumulate_grad_batches = self.num_parts
+        if isinstance(trainer.val_check_interval, int):
+            trainer.val_check_interval *= self.num_parts
+        if isinstance(trainer.limit_train_batches, int):
+            trainer.limit_train_batches *= self.num_parts
+        self.journal = Journal(Run(Path(trainer.default_root_dir)).private)
+        self.secret = self._secret(trainer)
+
+        def draw(texts: TokenizedTexts, num_taken: Callable[[], int]) -> PoissonBatches:
+            return PoissonBatches(
+                texts.lengths,
+                self.expected / self.num_units,
+                self.num_steps,
+                self.num_parts,
+                self.secret,
+                num_taken=num_taken,
+                rank=trainer.global_rank,
+                num_processes=trainer.world_size,
+            )
+
+        data.draw = draw
+
+    def _secret(self, trainer: Trainer) -> bytes:
+        if self.seed is not None:
+            return hashlib.sha256(f"seed {self.seed}".encode()).digest()
+        found = self.journal.secret() if trainer.is_global_zero else b""
+        return trainer.strategy.broadcast(found)
+
+    def _refuse(self, trainer: Trainer, module: LightningModule) -> None:
+        """Stop at whatever would make what is claimed untrue, before anything is trained.
+
+        Raises:
+            ValueError: with what to change.
+        """
+        problem = next(_problems(trainer, module), None)
+        if problem is not None:
+            raise ValueError(f"no privacy this way: {problem}")
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the parameters out of autograd's hands."""
+        assert isinstance(pl_module, Task)
+        named = {
+            name: parameter
+            for part, module in (("student.", pl_module.student), ("loss.", pl_module.loss))
+            for name, parameter in cast(nn.Module, module).named_parameters(prefix=part.rstrip("."))
+            if parameter.requires_grad
+        }
+        for module_name, module in [*pl_module.student.named_modules(), *pl_module.loss.named_modules()]:
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                raise ValueError(
+                    f"no privacy this way: {module_name} is BatchNorm, which mixes the examples of a batch\n"
+                    "use a network with LayerNorm or GroupNorm, or freeze and fold it"
+                )
+        known = {id(parameter) for parameter in named.values()}
+        optimizers = trainer.optimizers
+        if len(optimizers) != 1 or isinstance(optimizers[0], torch.optim.LBFGS):
+            raise ValueError(
+                f"no privacy this way: optimizers {', '.join(type(one).__name__ for one in optimizers)}\n"
+                "expected one, which takes one gradient a step"
+            )
+        unknown = [
+            parameter
+            for group in optimizers[0].param_groups
+            for parameter in group["params"]
+            if parameter.requires_grad and id(parameter) not in known
+        ]
+        if unknown:
+            raise ValueError(
+                f"no privacy this way: the optimizer has {len(unknown)} parameters, the first {tuple(unknown[0].shape)}, that are "
+                "neither the student's nor the loss's\nregister them there, or take them out of the optimizer"
+            )
+        self.engine = ClippedGradients(named, self.max_grad_norm, self.clipping)
+        wrapper = trainer.strategy.model
+        if isinstance(wrapper, nn.parallel.DistributedDataParallel):
+            wrapper.require_backward_grad_sync = False  # what is summed over processes is what is clipped
+        pl_module.watcher = self
+        self._probed = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find the noise for the steps to come, or refuse to go beyond epsilon; write down what will be done."""
+        planned = trainer.estimated_stepping_batches
+        if not math.isfinite(planned):
+            raise ValueError("no privacy this way: training has no end\nset trainer.max_epochs or trainer.max_steps")
+        every = cast(float, trainer.val_check_batch)
+        if math.isfinite(every):
+            trainer.val_check_batch = max(1, round(every / self.num_parts)) * self.num_parts
+        rate = self.expected / self.num_units
+        delta = 0.1 / self.num_units if self.delta is None else self.delta
+        begun = self.journal.mechanism()
+        if self.journal.num_steps() < trainer.global_step:
+            raise ValueError(
+                f"the run has made {trainer.global_step:,} steps, and its journal has {self.journal.num_steps():,}: some were not private\n"
+                "privacy cannot be had afterwards; start another run: --run NAME"
+            )
+        noise = self.noise_multiplier
+        if noise is None:
+            assert self.epsilon is not None
+            noise = begun.noise_multiplier if begun else noise_for(self.epsilon, delta, rate, int(planned))
+        self.mechanism = Mechanism(
+            noise, self.max_grad_norm, self.clipping, rate, self.expected, "example", self.num_units, delta
+        )
+        noise = trainer.strategy.broadcast(noise)
+        left = int(planned) - trainer.global_step
+        if trainer.is_global_zero:
+            self.journal.begin(self.mechanism, private=self.seed is None)
+        trainer.strategy.barrier("journal")
+        cost = epsilon_of(self.journal.stages(more=left), delta) if left or self.journal.stages() else 0.0
+        if self.epsilon is not None and cost > self.epsilon * 1.001:
+            raise ValueError(
+                f"with {left:,} steps to come the run would cost epsilon {shown(cost)}; {self.epsilon:g} was asked for\n"
+                "take fewer steps, or allow more: trainer.callbacks, DifferentialPrivacy.epsilon"
+            )
+        trainer.print(
+            f"private: noise multiplier {noise:.4g} for epsilon {shown(cost)} at delta {delta:.3g} after {int(planned):,} steps of "
+            f"{self.expected:g} of {self.num_units:,} examples expected"
+            + ("" if self.seed is None else "; NOT PRIVATE: the noise is seeded")
+        )
+
+    # each batch
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Check by experiment, on the first batch of two or more, that no example's gradient depends on its neighbours."""
+        assert isinstance(pl_module, Task)
+        assert self.engine is not None
+        self._weights = (batch["example_id"] >= 0).float()
+        if not self._probed and int(self._weights.sum()) > 1:
+            self._probed = True
+            module = pl_module
+            check_examples_are_apart(
+                self.engine,
+                lambda rows: module.loss.combine(module.parts(rows)),
+                [cast(nn.Module, module.student), module.loss],
+                cast(dict[str, Any], batch),
+            )
+
+    def recording(self, batch: Batch) -> AbstractContextManager[None]:
+        """Around the forward pass."""
+        assert self.engine is not None
+        return self.engine.recording(batch, len(batch["example_id"]))
+
+    def watch(self, losses: Tensor) -> Tensor:
+        """The losses, each with a weight of one in the backward pass, and none where a row only fills the batch."""
+        assert self.engine is not None
+        assert self._weights is not None
+        if losses.shape != self._weights.shape:
+            raise ValueError(
+                f"the loss has the shape {tuple(losses.shape)} for {len(self._weights)} examples; expected one number an example\n"
+                "a loss that averages over the batch or over its tokens ties examples together: reduce each alone"
+            )
+        return self.engine.watch(losses, self._weights)
+
+    def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Clip each example and add it to the sum of the step."""
+        assert self.engine is not None
+        self.engine.clip()
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
+        """Add up over processes, write the step down, add the noise, and only then fill ``.grad``."""
+        assert self.engine is not None
+        assert self.mechanism is not None
+        sums = self.engine.take()
+        if trainer.world_size > 1:
+            for total in sums.values():
+                distributed.all_reduce(total)
+        step = trainer.global_step
+        key = self._noise_key(trainer, sums, step)
+        if trainer.is_global_zero:
+            self.journal.step(step, hmac.new(key, b"tag", hashlib.sha256).hexdigest()[:32])
+        add_noise(sums, self.mechanism.noise_multiplier * self.max_grad_norm, key)
+        for name, parameter in self.engine.parameters.items():
+            parameter.grad = sums[name].div_(self.expected).to(parameter.dtype)
+
+    def _noise_key(self, trainer: Trainer, sums: dict[str, Tensor], step: int) -> bytes:
+        """One key for one release: other sums, or other noise, at the same step are another."""
+        message = f"{step} {asdict(cast(Mechanism, self.mechanism))} {digest(sums)}"
+        key = hmac.new(self.secret, message.encode(), hashlib.sha256).digest()
+        return trainer.strategy.broadcast(key) if trainer.world_size > 1 else key
+
+    # afterwards
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give the parameters back, without gradients."""
+        if self.engine is not None:
+            for parameter in self.engine.parameters.values():
+                parameter.grad = None
+                parameter.requires_grad_(True)
+        cast(Task, pl_module).watcher = None
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Destroy the secret of a run that has made all its steps."""
+        if trainer.is_global_zero and trainer.global_step >= trainer.estimated_stepping_batches:
+            self.journal.forget_secret()
+
+    def releases(self) -> tuple[list[NoisySteps] | None, dict[str, Any]]:
+        """What was released in all steps so far, None where the noise was no secret; and the mechanism."""
+        steps = self.journal.stages() if self.journal.is_private() else None
+        return steps, asdict(cast(Mechanism, self.mechanism))
+
+
+def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
+    data, strategy = trainer.datamodule, trainer.strategy  # type: ignore[attr-defined]
+    stop_words = getattr(data, "stop_words", None)
+    if not isinstance(module, Task):
+        yield f"{type(module).__name__} is no slimlit task\nsubclass slimlit.tasks.Task"
+    elif module.train_words != "all":
+        yield "train_words: seen shows which words the private texts have\nset model.init_args.train_words: all"
+    if not module.automatic_optimization:
+        yield "manual optimization makes its own steps\nset automatic_optimization"
+    if not hasattr(data, "draw"):
+        yield f"{type(data).__name__} cannot be sampled example by example\nuse slimlit.data.TextClassification"
+    if trainer.gradient_clip_val is not None:
+        yield "gradient_clip_val clips the sum, after the noise\ntake it out: max_grad_norm clips each example"
+    if trainer.precision not in ("32-true", "bf16-mixed"):
+        yield f"precision {trainer.precision} scales or rounds gradients\nset trainer.precision to bf16-mixed or 32-true"
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+        yield f"strategy {type(strategy).__name__} keeps gradients where the noise cannot reach\nuse one device, or ddp"
+    if trainer.overfit_batches > 0:  # type: ignore[attr-defined]
+        yield "overfit_batches repeats the same examples, which Poisson sampling does not\ntake it out"
+    if stop_words is not None and stop_words.mode != "off" and stop_words.words == "corpus":
+        yield "stop words counted in the private texts escape the noise\nset data.init_args.stop_words.words to a language"
+
+
+def digest(sums: dict[str, Tensor]) -> str:
+    """A fingerprint of tensors at the speed of memory: columns folded by exclusive or, then hashed."""
+    whole = hashlib.sha256()
+    for name, total in sums.items():
+        numbers = total.detach().cpu().numpy().reshape(-1).view(np.uint32)
+        most = len(numbers) // 4096 * 4096
+        whole.update(name.encode())
+        whole.update(np.bitwise_xor.reduce(numbers[:most].reshape(-1, 4096), axis=0).tobytes())
+        whole.update(numbers[most:].tobytes())
+    return whole.hexdigest()

@@ -1,0 +1,73 @@
+"""Writes what a run's model owes to which data: its own training, and all that went before it."""
+
+from pathlib import Path
+
+from lightning.pytorch import Trainer
+
+from slimlit.callbacks.differential_privacy import DifferentialPrivacy
+from slimlit.models.sources import find
+from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint
+from slimlit.runs import Run, write
+from slimlit.tasks.base import Task
+
+
+def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> None:
+    """Write ``privacy.json`` of a run and, beside the student, the same with a statement in words.
+
+    Args:
+        trainer: after training.
+        task: with the networks it was made of.
+        run: with its student written.
+        is_selected: whether validation texts chose among checkpoints.
+    """
+    ledger = _before(task) + Ledger(_stages(trainer, run, is_selected), _notes(trainer))
+    write(run.ledger, ledger.text())
+    write(run.student / NAME, ledger.text())
+    write(run.student / STATEMENT, ledger.statement())
+
+
+def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    sources, splits = getattr(data, "sources", {}), getattr(data, "splits", {})
+    found = []
+    for split, kind in (("train", "training"), ("validation", "selection")):
+        if split not in splits or (split == "validation" and not is_selected):
+            continue
+        texts = splits[split]
+        source = sources.get(split) or sources.get("train") or type(data).__name__
+        known = (run.name, kind, str(source), split, fingerprint(texts.texts, texts.pairs), len(texts))
+        private = [one for one in trainer.callbacks if isinstance(one, DifferentialPrivacy)]  # type: ignore[attr-defined]
+        if split == "validation":
+            why = "the best checkpoint was chosen by its score on these texts, without noise"
+            found.append(Stage(*known, why=why))
+        elif private:
+            steps, mechanism = private[0].releases()
+            why = "" if steps is not None else "the noise came from a seed, not from a secret"
+            found.append(Stage(*known, unit=str(mechanism["unit"]), steps=steps, why=why, mechanism=mechanism))
+        else:
+            found.append(Stage(*known, why="trained without noise"))
+    return found
+
+
+def _notes(trainer: Trainer) -> list[str]:
+    private = [one for one in trainer.callbacks if isinstance(one, DifferentialPrivacy)]  # type: ignore[attr-defined]
+    if private and private[0].shows_loss:
+        return ["Training losses were logged without noise; who saw the logs knows more than epsilon says."]
+    return []
+
+
+def _before(task: Task) -> Ledger:
+    """The ledgers of the models this one was made of."""
+    whole = Ledger()
+    for network in (task.teacher_network, task.student_network):
+        for source in (getattr(network, "source", None), getattr(network, "of", None)):
+            if source is not None:
+                whole += _of(source)
+    return whole
+
+
+def _of(source: str) -> Ledger:
+    for folder in (Path(source), Path(find(source))):
+        if (folder / NAME).is_file():
+            return Ledger.read(folder / NAME)
+    return Ledger(notes=[f"What {source} saw in its own training; it came without a ledger."])
