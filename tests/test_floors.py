@@ -16,11 +16,8 @@ FLOORS = {
     "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.noise": 2, "privacy.probe": 2,
 }  # fmt: skip
 ENGINE = {
-    "privacy.recording",
-    "privacy.contributions",
-    "privacy.engine",
-    "privacy.noise",
-}  # the rest of privacy answers without torch
+    f"privacy.{name}" for name in ("recording", "contributions", "engine", "noise", "probe")
+}  # the rest: no torch
 LIBRARIES = {
     "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli", *ENGINE},
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},

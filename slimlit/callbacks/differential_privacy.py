@@ -203,7 +203,9 @@ class DifferentialPrivacy(Callback):
             noise, self.max_grad_norm, self.clipping, rate, self.expected, "example", self.num_units, delta
         )
         noise = trainer.strategy.broadcast(noise)
-        left = int(planned) - trainer.global_step
+        left = max(
+            0, int(planned) - self.journal.num_steps()
+        )  # steps after the last checkpoint are repeated, for nothing
         if trainer.is_global_zero:
             self.journal.begin(self.mechanism, private=self.seed is None)
         trainer.strategy.barrier("journal")
@@ -269,9 +271,14 @@ class DifferentialPrivacy(Callback):
         key = self._noise_key(trainer, sums, step)
         if trainer.is_global_zero:
             self.journal.step(step, hmac.new(key, b"tag", hashlib.sha256).hexdigest()[:32])
-        add_noise(sums, self.mechanism.noise_multiplier * self.max_grad_norm, key)
+        self.noise(sums, key)
         for name, parameter in self.engine.parameters.items():
             parameter.grad = sums[name].div_(self.expected).to(parameter.dtype)
+
+    def noise(self, sums: dict[str, Tensor], key: bytes) -> None:
+        """Add the noise, once for all processes together."""
+        assert self.mechanism is not None
+        add_noise(sums, self.mechanism.noise_multiplier * self.max_grad_norm, key)
 
     def _noise_key(self, trainer: Trainer, sums: dict[str, Tensor], step: int) -> bytes:
         """One key for one release: other sums, or other noise, at the same step are another."""
@@ -294,10 +301,14 @@ class DifferentialPrivacy(Callback):
         if trainer.is_global_zero and trainer.global_step >= trainer.estimated_stepping_batches:
             self.journal.forget_secret()
 
-    def releases(self) -> tuple[list[NoisySteps] | None, dict[str, Any]]:
-        """What was released in all steps so far, None where the noise was no secret; and the mechanism."""
-        steps = self.journal.stages() if self.journal.is_private() else None
-        return steps, asdict(cast(Mechanism, self.mechanism))
+    def releases(self, trainer: Trainer) -> tuple[list[NoisySteps] | None, dict[str, Any], str]:
+        """What was released in all steps so far, None and why where that is not known; and the mechanism."""
+        mechanism = self.journal.mechanism()
+        if mechanism is None or self.journal.num_steps() < trainer.global_step:
+            return None, {}, "some of its steps are not in the journal"
+        if not self.journal.is_private():
+            return None, asdict(mechanism), "its noise came from a seed, not from a secret"
+        return self.journal.stages(), asdict(mechanism), ""
 
 
 def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:

@@ -41,9 +41,9 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
             why = "the best checkpoint was chosen by its score on these texts, without noise"
             found.append(Stage(*known, why=why))
         elif private:
-            steps, mechanism = private[0].releases()
-            why = "" if steps is not None else "the noise came from a seed, not from a secret"
-            found.append(Stage(*known, unit=str(mechanism["unit"]), steps=steps, why=why, mechanism=mechanism))
+            steps, mechanism, why = private[0].releases(trainer)
+            unit = str(mechanism.get("unit", "example"))
+            found.append(Stage(*known, unit=unit, steps=steps, why=why, mechanism=mechanism))
         else:
             found.append(Stage(*known, why="trained without noise"))
     return found

@@ -127,8 +127,8 @@ class Task(LightningModule):
         with torch.no_grad():
             return read(self.teacher, batch, needs)
 
-    def parts(self, batch: Batch) -> dict[str, Float[Tensor, " batch"]]:
-        """The named losses of each example."""
+    def parts(self, batch: Batch) -> dict[str, Tensor]:
+        """The named losses of each example, ``(batch,)``."""
         teacher = self.read_teacher(batch, self.loss.teacher_needs) if self.loss.teacher_needs else None
         return self.loss.parts(read(self.student, batch, self.loss.student_needs), teacher, batch)
 
