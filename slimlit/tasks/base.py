@@ -1,5 +1,6 @@
 """The base of every task: a student, perhaps a teacher, a loss, an optimizer; trains plainly without a teacher, distils with one."""
 
+import difflib
 import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -57,6 +58,7 @@ class Task(LightningModule):
         optimizer: MakeOptimizer,
         warmup: float,
         train_words: Literal["all", "seen"] = "all",
+        freeze: list[str] | None = None,
     ) -> None:
         super().__init__()
         if not 0.0 <= warmup <= 1.0:
@@ -71,6 +73,7 @@ class Task(LightningModule):
         self.make_optimizer = optimizer
         self.warmup = warmup
         self.train_words = train_words
+        self.freeze_parts = list(freeze or [])
         self.watcher: Watcher | None = None
         self._built = False
 
@@ -87,6 +90,7 @@ class Task(LightningModule):
         if self.teacher is not None:
             self.teacher.requires_grad_(False)
         quicken_dropout(self.student)
+        freeze_parts(self.student, self.freeze_parts)
         self.loss.prepare(self.student, self.teacher)
         if self.train_words == "seen" and self.trainer.state.fn == TrainerFn.FITTING:
             train_seen_words(self.student, self.trainer.datamodule.splits["train"].words())  # type: ignore[attr-defined]
@@ -175,3 +179,20 @@ class Task(LightningModule):
         with quiet_files():
             self.student.save_pretrained(folder)
         self.trainer.datamodule.tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
+
+
+def freeze_parts(network: nn.Module, names: Iterable[str]) -> None:
+    """Keep parts of a network, modules or parameters by name, as they are.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    for name in names:
+        within = [weight for place, weight in network.named_parameters() if f"{place}.".startswith(f"{name}.")]
+        if not within:
+            parts = sorted({part for part, _ in network.named_modules() if part and part.count(".") < 2})
+            near = difflib.get_close_matches(name, parts, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ValueError(f"freeze names {name!r}, which the student has not\n{hint}it has: {', '.join(parts[:8])}")
+        for weight in within:
+            weight.requires_grad_(False)

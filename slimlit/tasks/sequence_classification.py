@@ -27,6 +27,7 @@ class SequenceClassification(Task):
         train_words: ``"seen"`` trains those rows of the word table whose words are in the training texts: faster, smaller
             checkpoints, the same student but that weight decay leaves the other words alone. A private text shows by it
             which words it has.
+        freeze: parts of the student that stay as they are, by their names in it: ``encoder``, ``encoder.embeddings``.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class SequenceClassification(Task):
         optimizer: MakeOptimizer = AdamW,
         warmup: float = 0.1,
         train_words: Literal["all", "seen"] = "all",
+        freeze: list[str] | None = None,
     ) -> None:
-        super().__init__(student, teacher, loss or HardLabels(), optimizer, warmup, train_words)
+        super().__init__(student, teacher, loss or HardLabels(), optimizer, warmup, train_words, freeze)
 
     def setup(self, stage: str) -> None:
         """Check that student, teacher and data fit, before any weight is loaded; make the metrics."""

@@ -7,6 +7,7 @@ import pytest
 import torch
 from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
+from transformers import AutoModel
 
 from slimlit.losses import HardLabels, SoftTargets, WeightedSum
 from slimlit.models import Pretrained, Shrunk
@@ -167,3 +168,15 @@ def test_teachers_that_do_not_fit_are_refused_before_any_weight_is_loaded(
         toy_trainer(tmp_path).fit(too_long, datamodule=toy_data(toy_model, toy_files, max_length=100))
     with pytest.raises(ValueError, match="compares with a teacher and there is none"):
         make_task(Pretrained(str(toy_model)), None, SoftTargets())
+
+
+def test_frozen_parts_stay_as_they_are(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    seed_everything(1)
+    task = SequenceClassification(Pretrained(str(toy_model), pooling="attention"), freeze=["encoder.embeddings"])
+    toy_trainer(tmp_path, max_steps=3).fit(task, datamodule=toy_data(toy_model, toy_files))
+    before = AutoModel.from_pretrained(toy_model, add_pooling_layer=False).state_dict()
+    for name, weight in task.student.encoder.state_dict().items():
+        assert torch.equal(weight, before[name]) == name.startswith("embeddings"), name
+    wrong = SequenceClassification(Pretrained(str(toy_model)), freeze=["encoder.embedings"])
+    with pytest.raises(ValueError, match=r"did you mean 'encoder.embeddings'"):
+        toy_trainer(tmp_path, max_steps=3).fit(wrong, datamodule=toy_data(toy_model, toy_files))
