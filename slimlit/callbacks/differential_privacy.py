@@ -50,6 +50,10 @@ class DifferentialPrivacy(Callback):
         noise_multiplier: standard deviation of the noise over ``max_grad_norm``.
         max_grad_norm: what one example adds to the sum of gradients at most.
         clipping: ``flat``, ``per_layer`` or ``automatic``; see :class:`~slimlit.privacy.engine.ClippedGradients`.
+        group_column: column of the training file that tells whose a text is (author, patient, dialogue): the unit of
+            privacy is then all texts of one group; a step takes groups, and clips the mean gradient of each. The batch
+            size counts groups. Each example is its own unit where not given.
+        examples_per_group: the most texts of a group that one step takes, drawn anew each time.
         physical_batch_size: examples computed at once; a matter of memory and speed alone.
         show_training_loss: log the noiseless training loss, which no epsilon covers.
         seed: draw sampling and noise from this number instead of a secret: for tests; the run is then not private.
@@ -62,6 +66,8 @@ class DifferentialPrivacy(Callback):
         noise_multiplier: float | None = None,
         max_grad_norm: float = 1.0,
         clipping: Clipping = "flat",
+        group_column: str | None = None,
+        examples_per_group: int = 8,
         physical_batch_size: int = 64,
         show_training_loss: bool = False,
         seed: int | None = None,
@@ -77,15 +83,21 @@ class DifferentialPrivacy(Callback):
         }.items():
             if value is not None and not 0.0 < value < math.inf:
                 raise ValueError(f"DifferentialPrivacy.{name} is {value}; expected a number above 0")
-        if physical_batch_size < 1:
-            raise ValueError(f"DifferentialPrivacy.physical_batch_size is {physical_batch_size}; expected 1 or more")
+        for name, number in {
+            "physical_batch_size": physical_batch_size,
+            "examples_per_group": examples_per_group,
+        }.items():
+            if number < 1:
+                raise ValueError(f"DifferentialPrivacy.{name} is {number}; expected 1 or more")
         self.epsilon, self.delta, self.noise_multiplier = epsilon, delta, noise_multiplier
         self.max_grad_norm, self.clipping = max_grad_norm, clipping
+        self.group_column, self.examples_per_group = group_column, examples_per_group
         self.physical_batch_size, self.shows_loss, self.seed = physical_batch_size, show_training_loss, seed
         self.engine: ClippedGradients | None = None
         self.mechanism: Mechanism | None = None
         self._probed = False
         self._weights: Tensor | None = None
+        self._units: Tensor | None = None
 
     # before training
 
@@ -97,10 +109,13 @@ class DifferentialPrivacy(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         split = data.splits["train"]
         accumulated = trainer.accumulate_grad_batches
-        self.num_units = len(split)
+        self.units = np.arange(len(split)) if self.group_column is None else data.groups(self.group_column)
+        sizes = np.minimum(np.bincount(self.units), self.examples_per_group)
+        self.num_units = len(sizes)
         self.expected = float(min(data.batch_size * accumulated, self.num_units))
         self.num_steps = math.ceil(len(cuts(self.num_units, data.batch_size, trainer.world_size)) / accumulated)
-        self.num_parts = num_parts_for(self.expected / trainer.world_size, self.physical_batch_size)
+        examples = self.expected * float(sizes.mean()) / trainer.world_size
+        self.num_parts = num_parts_for(examples, self.physical_batch_size)
         trainer.accumulate_grad_batches = self.num_parts
         if isinstance(trainer.val_check_interval, int):
             trainer.val_check_interval *= self.num_parts
@@ -116,6 +131,8 @@ class DifferentialPrivacy(Callback):
                 self.num_steps,
                 self.num_parts,
                 self.secret,
+                units=self.units,
+                examples_per_unit=self.examples_per_group if self.group_column is not None else None,
                 num_taken=num_taken,
                 rank=trainer.global_rank,
                 num_processes=trainer.world_size,
@@ -200,7 +217,14 @@ class DifferentialPrivacy(Callback):
             assert self.epsilon is not None
             noise = begun.noise_multiplier if begun else noise_for(self.epsilon, delta, rate, int(planned))
         self.mechanism = Mechanism(
-            noise, self.max_grad_norm, self.clipping, rate, self.expected, "example", self.num_units, delta
+            noise,
+            self.max_grad_norm,
+            self.clipping,
+            rate,
+            self.expected,
+            self.group_column or "example",
+            self.num_units,
+            delta,
         )
         noise = trainer.strategy.broadcast(noise)
         left = max(
@@ -215,9 +239,10 @@ class DifferentialPrivacy(Callback):
                 f"with {left:,} steps to come the run would cost epsilon {shown(cost)}; {self.epsilon:g} was asked for\n"
                 "take fewer steps, or allow more: trainer.callbacks, DifferentialPrivacy.epsilon"
             )
+        unit = "examples" if self.group_column is None else f"groups by {self.group_column}"
         trainer.print(
             f"private: noise multiplier {noise:.4g} for epsilon {shown(cost)} at delta {delta:.3g} after {int(planned):,} steps of "
-            f"{self.expected:g} of {self.num_units:,} examples expected"
+            f"{self.expected:g} of {self.num_units:,} {unit} expected"
             + ("" if self.seed is None else "; NOT PRIVATE: the noise is seeded")
         )
 
@@ -228,6 +253,12 @@ class DifferentialPrivacy(Callback):
         assert isinstance(pl_module, Task)
         assert self.engine is not None
         self._weights = (batch["example_id"] >= 0).float()
+        if self.group_column is not None and int(self._weights.sum()):
+            _, number, count = np.unique(
+                self.units[batch["example_id"].cpu().numpy()], return_inverse=True, return_counts=True
+            )
+            self._units = torch.from_numpy(number).to(self._weights.device)
+            self._weights = self._weights / torch.from_numpy(count).to(self._weights.device)[self._units]
         if not self._probed and int(self._weights.sum()) > 1:
             self._probed = True
             module = pl_module
@@ -257,7 +288,8 @@ class DifferentialPrivacy(Callback):
     def on_after_backward(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Clip each example and add it to the sum of the step."""
         assert self.engine is not None
-        self.engine.clip()
+        self.engine.clip(self._units)
+        self._units = None
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Add up over processes, write the step down, add the noise, and only then fill ``.grad``."""

@@ -22,6 +22,7 @@ class Columns:
     text: str = "text"
     pair: str | None = None
     label: str | None = "label"
+    group: str | None = None
 
     def needed(self) -> list[str]:
         """The columns that must be there."""
@@ -37,6 +38,7 @@ class Texts:
     labels: list[str] = field(default_factory=list)
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -46,7 +48,8 @@ class Texts:
         chosen = list(rows)
         pairs = None if self.pairs is None else [self.pairs[row] for row in chosen]
         labels = [self.labels[row] for row in chosen] if self.labels else []
-        return Texts([self.texts[row] for row in chosen], pairs, labels)
+        groups = [self.groups[row] for row in chosen] if self.groups else []
+        return Texts([self.texts[row] for row in chosen], pairs, labels, groups=groups)
 
 
 def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
@@ -80,6 +83,8 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
             texts.pairs.append(values[1])
         if columns.label is not None:
             texts.labels.append(values[-1])
+        if columns.group is not None:
+            texts.groups.append(_as_word(record.get(columns.group)))
     if not len(texts):
         found = f"{texts.num_empty} empty and {len(texts.broken)} broken rows" if seen or texts.broken else "no rows"
         found += f" ({texts.broken[0]})" if texts.broken else ""
@@ -98,11 +103,12 @@ def _as_word(value: Any) -> str:
 
 
 def _check_columns(source: str, columns: Columns, seen: list[str]) -> None:
-    for name in columns.needed():
+    for name in [*columns.needed(), *([] if columns.group is None else [columns.group])]:
         if name not in seen:
             near = difflib.get_close_matches(name, seen, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
-            role = {columns.text: "text_column", columns.pair: "pair_column", columns.label: "label_column"}[name]
+            roles = {columns.text: "text_column", columns.pair: "pair_column", columns.label: "label_column"}
+            role = roles.get(name, "group_column")
             raise ValueError(
                 f"no column {name!r} in {source}\nit has: {', '.join(map(str, seen))}\n{hint}name it: data.init_args.{role}: COLUMN"
             )

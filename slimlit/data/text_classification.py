@@ -2,10 +2,12 @@
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
@@ -160,9 +162,28 @@ class TextClassification(LightningDataModule):
         """Read the training file and deal out the splits that have none of their own."""
         source = cast(str, self.sources["train"])
         whole = self._texts.pop("train", None) or self._note("train", source, read_texts(source, self.columns, "train"))
+        self._texts |= {part: whole.take(numbers) for part, numbers in self._rows(whole).items()}
+
+    def _rows(self, whole: Texts) -> dict[str, list[int]]:
         made = {name: share for name, share in self.share.items() if self.sources[name] is None}
-        rows = make_splits(whole, made, self.seed) if made else {"train": list(range(len(whole)))}
-        self._texts |= {part: whole.take(numbers) for part, numbers in rows.items()}
+        return make_splits(whole, made, self.seed) if made else {"train": list(range(len(whole)))}
+
+    def groups(self, column: str) -> npt.NDArray[np.int64]:
+        """Which group (author, patient, dialogue) each training example belongs to, numbered from 0.
+
+        Raises:
+            ValueError: no such column, or a row without a group.
+        """
+        source = cast(str, self.sources["train"])
+        whole = read_texts(source, replace(self.columns, group=column), "train")
+        names = whole.take(self._rows(whole)["train"]).groups
+        if not all(names):
+            raise ValueError(
+                f"{names.count('')} rows of {source} have nothing in column {column!r}\n"
+                "give each a group: who is protected must be known for every text"
+            )
+        numbers: npt.NDArray[np.int64] = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1]
+        return numbers
 
     def _note(self, name: str, source: str, texts: Texts) -> Texts:
         repeats = len(texts) - len(set(identities(texts)))

@@ -125,6 +125,25 @@ class Contributions:
                 found = [Lookups(indices, torch.cat([part.outputs.float() for part in found], dim=1))]
             self.lookups = found
 
+    def gather(self, units: Int[Tensor, " batch"]) -> None:
+        """Lay the rows of all examples of a unit side by side, so that each unit stands where an example stood."""
+        count = torch.bincount(units)
+        order = torch.argsort(units, stable=True)
+        number = torch.arange(len(units), device=units.device) - (count.cumsum(0) - count)[units[order]]
+        places = torch.full((len(count), int(count.max())), len(units), device=units.device)
+        places[units[order], number] = order  # the place past the last holds zeros
+
+        def together(rows: Tensor) -> Tensor:
+            return torch.cat([rows, torch.zeros_like(rows[:1])])[places].flatten(1, 2)
+
+        for products in self.products:
+            products.inputs, products.outputs = together(products.inputs), together(products.outputs)
+        for lookups in self.lookups:
+            lookups.indices, lookups.outputs = together(lookups.indices), together(lookups.outputs)
+        if self.whole is not None:
+            whole = self.whole
+            self.whole = whole.new_zeros(len(count), *whole.shape[1:]).index_add_(0, units, whole)
+
     def batch_size(self) -> int:
         """Examples in the batch."""
         if self.whole is not None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from slimlit.privacy.contributions import Contributions, Products, gram, lengths, reliable
@@ -91,8 +91,12 @@ class ClippedGradients:
         self._weights = start
         return watched
 
-    def clip(self) -> None:
+    def clip(self, units: Int[Tensor, " batch"] | None = None) -> None:
         """Clip what the last backward pass caught and add it to the sums.
+
+        Args:
+            units: which unit each example belongs to, numbered from 0; the gradients of a unit are added up and clipped
+                together. Each example is clipped alone where not given.
 
         An example whose gradient is not finite adds nothing, and is counted in ``num_dropped``.
         """
@@ -102,6 +106,8 @@ class ClippedGradients:
             return
         for part in found.values():
             part.finish()
+            if units is not None:
+                part.gather(units)
         groups = {key: [name for name in names if name in found] for key, names in self.groups().items()}
         bound = self.max_grad_norm / len(groups) ** 0.5
         squares = {key: _squares([found[name] for name in names]) for key, names in groups.items() if names}

@@ -28,6 +28,7 @@ class PoissonBatches:
         num_parts: batches of a step.
         key: secret bytes.
         units: the unit each example belongs to, numbered from 0; each example is its own where not given.
+        examples_per_unit: the most examples of one unit in one step, drawn anew each time; all where not given.
         num_taken: batches taken so far, over all epochs, whenever iteration begins.
         rank: this process.
         num_processes: all processes.
@@ -41,6 +42,7 @@ class PoissonBatches:
         num_parts: int,
         key: bytes,
         units: npt.NDArray[np.integer] | None = None,
+        examples_per_unit: int | None = None,
         num_taken: Callable[[], int] = lambda: 0,
         rank: int = 0,
         num_processes: int = 1,
@@ -51,6 +53,7 @@ class PoissonBatches:
         self.units = np.arange(len(self.lengths)) if units is None else np.asarray(units)
         self.num_units = int(self.units.max()) + 1 if len(self.units) else 0
         self.sample_rate, self.steps_per_epoch, self.num_parts, self.key = sample_rate, steps_per_epoch, num_parts, key
+        self.examples_per_unit = examples_per_unit
         self.num_taken, self.rank, self.num_processes = num_taken, rank, num_processes
 
     def __len__(self) -> int:
@@ -65,27 +68,33 @@ class PoissonBatches:
 
     def drawn(self, step: int) -> npt.NDArray[np.bool_]:
         """Which units are in a step."""
-        seed = hmac.new(self.key, f"sample {step}".encode(), hashlib.sha256).digest()[:16]
-        random = np.random.Generator(np.random.Philox(key=int.from_bytes(seed, "big")))
-        found: npt.NDArray[np.bool_] = random.random(self.num_units) < self.sample_rate
+        found: npt.NDArray[np.bool_] = self._random("sample", step).random(self.num_units) < self.sample_rate
         return found
 
     def parts(self, step: int) -> list[Rows]:
         """This process's rows of each part of a step; the rows of one unit are never in two parts."""
-        drawn = self.drawn(step)
-        rows = np.flatnonzero(drawn[self.units])
-        longest = np.zeros(self.num_units, dtype=np.int64)
-        np.maximum.at(longest, self.units[rows], self.lengths[rows])
-        chosen = np.flatnonzero(drawn)
-        chosen = chosen[np.argsort(longest[chosen], kind="stable")]
-        shares = np.array_split(chosen, self.num_parts)
-        if self.num_units == len(self.units):
-            place = np.argsort(self.units)
-            return [place[share[self.rank :: self.num_processes]].tolist() for share in shares]
-        part_of = np.full(self.num_units, -1)
-        for number, share in enumerate(shares):
+        rows = np.flatnonzero(self.drawn(step)[self.units])
+        if self.examples_per_unit is not None:
+            rows = self._some(rows, self.examples_per_unit, step)
+        units, place = np.unique(self.units[rows], return_inverse=True)
+        longest = np.zeros(len(units), dtype=np.int64)
+        np.maximum.at(longest, place, self.lengths[rows])
+        part_of = np.full(len(units), -1)
+        for number, share in enumerate(np.array_split(np.argsort(longest, kind="stable"), self.num_parts)):
             part_of[share[self.rank :: self.num_processes]] = number
-        return [rows[part_of[self.units[rows]] == number].tolist() for number in range(self.num_parts)]
+        in_order = np.argsort(longest[place], kind="stable")
+        return [rows[in_order][part_of[place[in_order]] == number].tolist() for number in range(self.num_parts)]
+
+    def _some(self, rows: npt.NDArray[np.intp], most: int, step: int) -> npt.NDArray[np.intp]:
+        """At most ``most`` rows of each unit, drawn evenly."""
+        order = np.lexsort((self._random("examples", step).random(len(rows)), self.units[rows]))
+        first = np.unique(self.units[rows][order], return_index=True)[1]
+        number = np.arange(len(rows)) - np.repeat(first, np.diff([*first, len(rows)]))
+        return np.sort(rows[order[number < most]])
+
+    def _random(self, purpose: str, step: int) -> np.random.Generator:
+        seed = hmac.new(self.key, f"{purpose} {step}".encode(), hashlib.sha256).digest()[:16]
+        return np.random.Generator(np.random.Philox(key=int.from_bytes(seed, "big")))
 
 
 def num_parts_for(expected: float, physical_batch_size: int) -> int:

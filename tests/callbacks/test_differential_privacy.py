@@ -360,3 +360,37 @@ def test_more_steps_than_epsilon_allows_are_refused(toy_model: Path, toy_files: 
     fit(toy_model, toy_files, tmp_path, DifferentialPrivacy(epsilon=3.0), max_steps=4)
     with pytest.raises(ValueError, match="3 was asked for"):
         fit(toy_model, toy_files, tmp_path, DifferentialPrivacy(epsilon=3.0), max_steps=400, max_epochs=-1)
+
+
+def test_groups_are_protected_whole(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    lines = (toy_files / "train.csv").read_text().splitlines()
+    authors = ["author", *(f"a{row % 20}" for row in range(len(lines) - 1))]
+    (tmp_path / "train.csv").write_text(
+        "".join(f"{line},{author}\n" for line, author in zip(lines, authors, strict=True))
+    )
+    spy = Spy()
+    private = Noiseless(
+        noise_multiplier=1.0, max_grad_norm=1e-4, group_column="author", examples_per_group=3, seed=SECRET
+    )
+    seed_everything(1)
+    data = toy_data(toy_model, toy_files, batch_size=4)
+    data.sources["train"] = str(tmp_path / "train.csv")
+    trainer = toy_trainer(tmp_path, callbacks=[private, spy], max_steps=4)
+    trainer.fit(without_dropout(toy_model), datamodule=data)
+    assert private.num_units == 20
+    assert private.expected == 4
+    most = 0
+    for step, gradient in enumerate(spy.gradients):
+        rows = torch.cat(
+            [b["example_id"] for b in spy.batches[step * private.num_parts : (step + 1) * private.num_parts]]
+        )
+        groups, counts = torch.unique(rows[rows >= 0] % 20, return_counts=True)
+        most = max(most, *counts.tolist())
+        norm = sum(float(part.square().sum()) for part in gradient.values()) ** 0.5
+        assert norm <= 1e-4 * len(groups) / 4 * (1 + 1e-5)
+    assert most == 3
+    mechanism = Journal(tmp_path / "private").mechanism()
+    assert mechanism is not None
+    assert (mechanism.unit, mechanism.num_units, mechanism.sample_rate) == ("author", 20, 0.2)
+    with pytest.raises(ValueError, match="no column 'writer'"):
+        data.groups("writer")

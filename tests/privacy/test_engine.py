@@ -99,6 +99,24 @@ def test_sums_of_disjoint_batches_add_up(clipping: Clipping, bound: float) -> No
     assert distance({name: parts[0][name] + parts[1][name] for name in together}, together) < 1e-5
 
 
+@pytest.mark.parametrize("name", ["bert, tied language model", "t5, tied", "ours, attention pooling"])
+def test_units_of_several_examples_are_clipped_together(name: str) -> None:
+    network, batch = make(name), make_batch()
+    units = torch.tensor([2, 0, 1, 0, 2, 2, 3])
+    singles = brute_force(lambda b: losses_of(network, b), trained(network), batch)
+    groups = [
+        {key: sum((singles[row][key] for row in range(7) if units[row] == unit), torch.zeros(())) for key in singles[0]}
+        for unit in range(4)
+    ]
+    bound = sorted(map(norm, groups))[1]
+    engine = ClippedGradients(trained(network), bound)
+    with engine.recording(batch, 7):
+        losses = losses_of(network, batch)
+    engine.watch(losses).sum().backward()
+    engine.clip(units)
+    assert distance(engine.take(), clipped_sum(groups, bound)) < 1e-5
+
+
 def test_per_layer_gives_each_module_an_equal_share() -> None:
     network, batch = make("bert"), make_batch(1)
     engine = ClippedGradients(trained(network), 1e-3, "per_layer")

@@ -77,6 +77,15 @@ def test_groups_are_drawn_whole() -> None:
         assert sum(map(len, homes)) == len(drawn)
 
 
+def test_a_group_gives_some_of_its_examples_drawn_anew() -> None:
+    units = np.repeat(np.arange(40), 10)
+    sampler = batches(rate=0.5, units=units, examples_per_unit=3)
+    seen = [sorted(row for part in sampler.parts(step) for row in part if units[row] == 7) for step in range(60)]
+    taken = [rows for rows in seen if rows]
+    assert all(len(rows) == 3 for rows in taken)
+    assert {row for rows in taken for row in rows} == set(range(70, 80))
+
+
 def test_parts_are_large_enough_and_a_rate_above_one_is_refused() -> None:
     parts = num_parts_for(256.0, 64)
     sizes = np.random.default_rng(0).binomial(10000, 0.0256, 100_000)
