@@ -1,11 +1,15 @@
-"""``slimlit budget``: the noise that an epsilon takes, or the epsilon that noise gives, before anything is trained."""
+"""``slimlit budget``: the noise that an epsilon takes, the epsilon that noise gives, and what runs have cost; without torch."""
 
 import argparse
 import math
 import sys
 
+from slimlit import runs
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
-from slimlit.privacy.ledger import shown
+from slimlit.privacy.journal import Journal
+from slimlit.privacy.ledger import Ledger, Stage, shown, total
+from slimlit.privacy.selection import epsilon_of_best
+from slimlit.runs import Run
 
 EXAMPLE = "slimlit budget --examples 8530 --batch-size 256 --epochs 10 --epsilon 3"
 
@@ -14,29 +18,51 @@ def budget(arguments: list[str]) -> int:
     """The verb ``budget``; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="slimlit budget",
-        description="Noise for an epsilon, or epsilon for noise, of training by DP-SGD with Poisson sampling.",
-        epilog=f"example: {EXAMPLE}",
+        description="Noise for an epsilon, or epsilon for noise, of training by DP-SGD with Poisson sampling; "
+        "or what runs have cost each data set, their teachers included.",
+        epilog=f"example: {EXAMPLE}\nexample: slimlit budget --run private",
         allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--examples", type=int, required=True, help="training examples")
-    parser.add_argument("--batch-size", type=float, required=True, help="examples of a batch, expected")
-    length = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument("--run", action="append", help="a run, finished or not; several are counted together")
+    parser.add_argument("--runs", default="runs", help="folder that holds the runs")
+    parser.add_argument("--examples", type=int, help="training examples")
+    parser.add_argument("--batch-size", type=float, help="examples of a batch, expected")
+    length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=float, help="each of examples / batch size steps, rounded up")
     length.add_argument("--steps", type=int, help="optimizer steps")
-    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted = parser.add_mutually_exclusive_group()
     wanted.add_argument("--epsilon", type=float, help="find the noise for it")
     wanted.add_argument("--noise-multiplier", type=float, help="find the epsilon: noise over the clipping norm")
     parser.add_argument("--delta", type=float, help="default: a tenth of one over the examples")
+    parser.add_argument(
+        "--tuning-runs",
+        type=float,
+        help="publish only the best of K such runs, K drawn from a Poisson law of this mean",
+    )
     asked = parser.parse_args(arguments)
     try:
-        print(_answer(asked))
+        print(_of_runs(asked) if asked.run else _of_plan(asked))
     except ValueError as mistake:
         print(f"error: {mistake}\nexample: {EXAMPLE}", file=sys.stderr)
         return 2
     return 0
 
 
-def _answer(asked: argparse.Namespace) -> str:
+def _of_plan(asked: argparse.Namespace) -> str:
+    given = {
+        "--examples": asked.examples,
+        "--batch-size": asked.batch_size,
+        "--epochs or --steps": asked.epochs or asked.steps,
+    }
+    given["--epsilon or --noise-multiplier"] = (
+        asked.epsilon if asked.noise_multiplier is None else asked.noise_multiplier
+    )
+    lacking = [name for name, value in given.items() if value is None]
+    if asked.epochs is not None:
+        lacking = [name for name in lacking if not name.startswith("--epochs")]
+    if lacking:
+        raise ValueError(f"a plan needs {', '.join(lacking)} (or name runs: --run NAME)")
     if asked.examples < 1:
         raise ValueError(f"--examples is {asked.examples}; expected 1 or more")
     if not 0 < asked.batch_size <= asked.examples:
@@ -48,13 +74,19 @@ def _answer(asked: argparse.Namespace) -> str:
     delta = 0.1 / asked.examples if asked.delta is None else asked.delta
     sample_rate = asked.batch_size / asked.examples
     num_steps = math.ceil(asked.epochs / sample_rate - 1e-9) if asked.steps is None else asked.steps
-    if asked.epsilon is None:
-        noise = asked.noise_multiplier
-        epsilon = epsilon_of([NoisySteps(noise, sample_rate, num_steps)], delta)
-        found = f"epsilon {shown(epsilon)} at delta {delta:.3g} for noise multiplier {noise:g}"
-    else:
+    noise = asked.noise_multiplier
+    if noise is None:
         noise = noise_for(asked.epsilon, delta, sample_rate, num_steps)
         found = f"noise multiplier {shown(noise)} for epsilon {asked.epsilon:g} at delta {delta:.3g}"
+    else:
+        epsilon = epsilon_of([NoisySteps(noise, sample_rate, num_steps)], delta)
+        found = f"epsilon {shown(epsilon)} at delta {delta:.3g} for noise multiplier {noise:g}"
+    if asked.tuning_runs is not None:
+        best = epsilon_of_best([NoisySteps(noise, sample_rate, num_steps)], delta, asked.tuning_runs)
+        found += (
+            f"\nepsilon {shown(best)} for publishing only the best of K such runs, K secret and drawn before from a Poisson "
+            f"law of mean {asked.tuning_runs:g}"
+        )
     warning = (
         ""
         if delta < 1 / asked.examples
@@ -67,3 +99,38 @@ def _answer(asked: argparse.Namespace) -> str:
         "neighbours: one example added or removed; composed by privacy loss distributions"
         f"{warning}"
     )
+
+
+def _of_runs(asked: argparse.Namespace) -> str:
+    ledger = Ledger()
+    for name in asked.run:
+        ledger += _ledger_of(runs.find(name, asked.runs))
+    lines = []
+    for cost in ledger.costs(asked.delta):
+        lines.append(
+            f"{cost.split} texts of {cost.source}: epsilon {shown(cost.epsilon)} at delta {cost.delta:.3g}, "
+            f"{cost.num_units:,} of unit {cost.unit}"
+        )
+        for stage in cost.stages:
+            alone = total([stage], cost.delta)
+            lines.append(f"  {stage.kind} of {stage.run}: {shown(alone)}{f' ({stage.why})' if stage.why else ''}")
+    lines += [f"not counted: {note[0].lower()}{note[1:]}" for note in ledger.notes]
+    return "\n".join(lines) or "these runs have touched no data"
+
+
+def _ledger_of(run: Run) -> Ledger:
+    """A finished run's ledger; of another, what its journal says so far."""
+    if run.ledger.is_file():
+        return Ledger.read(run.ledger)
+    journal = Journal(run.private)
+    mechanism = journal.mechanism()
+    if mechanism is None:
+        raise ValueError(
+            f"run {run.name!r} has neither a ledger nor a journal of private steps\nfinish it: {run.resume_command()}"
+        )
+    stage = Stage(
+        run.name, "training", f"the data of {run.name}", "train", run.name, mechanism.num_units, mechanism.unit,
+        journal.stages() if journal.is_private() else None, "so far" if journal.is_private() else "the noise was seeded",
+        {"delta": mechanism.delta},
+    )  # fmt: skip
+    return Ledger([stage], ["What this unfinished run started from: its teacher and its weights."])
