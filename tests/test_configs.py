@@ -1,5 +1,6 @@
 """Every config we ship runs, as it is, to its first optimizer steps."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ def test_every_config_is_run_by_a_test() -> None:
         "mask_stop_words",
         "narrow",
         "two_processes",
+        "private",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -48,3 +50,13 @@ def test_teacher_and_every_way_to_distil_it_run() -> None:
         fit("--config", "configs/distil.yaml", "--config", f"configs/fragments/{fragment}.yaml")
         metrics = Path(f"runs/{fragment}/metrics.csv").read_text()
         assert "validation/agreement" in metrics.splitlines()[0]
+
+
+def test_any_config_trains_privately_with_one_fragment_more() -> None:
+    fit("--config", "configs/teacher.yaml", "--config", "configs/fragments/private.yaml", "--run", "teacher")
+    fit("--config", "configs/distil.yaml", "--config", "configs/fragments/private.yaml", "--run", "student")
+    ledger = json.loads(Path("runs/student/privacy.json").read_text())
+    assert [entry["split"] for entry in ledger["data"]] == ["train"]
+    assert ledger["data"][0]["stages"] == ["training of teacher", "training of student"]
+    assert 0 < ledger["data"][0]["epsilon"] < 6
+    assert "epsilon" in Path("runs/student/student/PRIVACY.md").read_text()

@@ -106,6 +106,10 @@ class DifferentialPrivacy(Callback):
         if stage != TrainerFn.FITTING:
             return
         self._refuse(trainer, pl_module)
+        assert isinstance(pl_module, Task)
+        if pl_module.train_words != "all":
+            pl_module.train_words = "all"  # the rows that moved would show which words the private texts have
+            trainer.print("private: the whole word table is trained, whatever train_words says")
         data = trainer.datamodule  # type: ignore[attr-defined]
         split = data.splits["train"]
         accumulated = trainer.accumulate_grad_batches
@@ -348,8 +352,6 @@ def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
     stop_words = getattr(data, "stop_words", None)
     if not isinstance(module, Task):
         yield f"{type(module).__name__} is no slimlit task\nsubclass slimlit.tasks.Task"
-    elif module.train_words != "all":
-        yield "train_words: seen shows which words the private texts have\nset model.init_args.train_words: all"
     if not module.automatic_optimization:
         yield "manual optimization makes its own steps\nset automatic_optimization"
     if not hasattr(data, "draw"):
