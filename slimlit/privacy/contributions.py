@@ -47,15 +47,16 @@ class Products:
         first, second = self.straight().outputs[examples], self.straight().inputs[examples]
         return torch.bmm(first.float().transpose(1, 2), second.float())
 
-    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"]) -> None:
-        """Add the sum over examples, each times its factor."""
+    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"], anew: bool = False) -> None:
+        """Add the sum over examples, each times its factor; or put it in the place of what was there."""
         first, second = self.straight().outputs.flatten(0, 1), self.straight().inputs.flatten(0, 1)
         rows = factors.repeat_interleave(self.inputs.shape[1]).unsqueeze(1)
         if first.shape[1] <= second.shape[1]:
             first = first.float() * rows
         else:
             second = second.float() * rows
-        total.view(first.shape[1], second.shape[1]).addmm_(first.float().t(), second.float())
+        total = total.view(first.shape[1], second.shape[1])
+        total.addmm_(first.float().t(), second.float(), beta=0.0 if anew else 1.0)
 
 
 @dataclass
@@ -180,10 +181,12 @@ class Contributions:
             total += 2 * (torch.gather(self.whole, 1, where) * self.lookups[0].outputs.float()).sum((1, 2))
         return total.clamp_(min=0.0)
 
-    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"]) -> None:
-        """Add the sum over examples, each times its factor, to a float32 tensor like the parameter."""
+    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"], anew: bool = False) -> None:
+        """Add the sum over examples, each times its factor, to a float32 tensor like the parameter; ``anew`` overwrites it."""
+        if anew and not self.products:
+            total.zero_()
         for products in self.products:
-            products.add_to(total, factors)
+            products.add_to(total, factors, anew)
         for lookups in self.lookups:
             lookups.add_to(total, factors)
         if self.whole is not None:

@@ -48,7 +48,8 @@ class ClippedGradients:
         for parameter in self.parameters.values():
             parameter.requires_grad_(False)
         self.max_grad_norm, self.clipping = max_grad_norm, clipping
-        self.sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in self.parameters.items()}
+        self._sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in self.parameters.items()}
+        self._empty = set(self._sums)
         self.norms: Tensor | None = None
         self.num_dropped = 0
         self._collected: dict[str, Contributions] = {}
@@ -125,12 +126,21 @@ class ClippedGradients:
                 factors = bound / norms.clamp(min=bound)
             factors = factors.masked_fill(~finite, 0.0)
             for name in groups[key]:
-                found.pop(name).add_to(self.sums[name], factors)
+                found.pop(name).add_to(self._sums[name], factors, anew=name in self._empty)
+                self._empty.discard(name)
+
+    @property
+    def sums(self) -> dict[str, Tensor]:
+        """The clipped sums so far, by name, float32."""
+        for name in self._empty:
+            self._sums[name].zero_()
+        self._empty = set()
+        return self._sums
 
     def take(self) -> dict[str, Tensor]:
-        """The clipped sums since the last time, by name, float32; they start anew from zero."""
-        taken = self.sums
-        self.sums = {name: torch.zeros_like(total) for name, total in taken.items()}
+        """The clipped sums since the last time; the same tensors are filled anew by the next :meth:`clip`."""
+        taken = dict(self.sums)
+        self._empty = set(taken)
         return taken
 
 

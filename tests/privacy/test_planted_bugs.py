@@ -64,10 +64,10 @@ class DividesByTheBatch(ClippedGradients):
     """The mean of a part is added to the sum: examples of small parts count more."""
 
     def clip(self, units: Any = None) -> None:
-        before, self.sums = self.sums, {name: torch.zeros_like(total) for name, total in self.sums.items()}
+        before = {name: total.clone() for name, total in self.take().items()}
         super().clip(units)
-        size = 1 if self.norms is None else len(self.norms)
-        self.sums = {name: before[name] + total / size for name, total in self.sums.items()}
+        for name, total in self.sums.items():
+            total.div_(1 if self.norms is None else len(self.norms)).add_(before[name])
 
 
 class KeepsTheLastPart(ClippedGradients):
