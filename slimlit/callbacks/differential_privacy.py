@@ -309,12 +309,12 @@ class DifferentialPrivacy(Callback):
             self.journal.step(step, hmac.new(key, b"tag", hashlib.sha256).hexdigest()[:32])
         self.noise(sums, key)
         for name, parameter in self.engine.parameters.items():
-            parameter.grad = sums[name].div_(self.expected).to(parameter.dtype)
+            parameter.grad = sums[name].to(parameter.dtype)
 
     def noise(self, sums: dict[str, Tensor], key: bytes) -> None:
-        """Add the noise, once for all processes together."""
+        """Add the noise, once for all processes together, and divide by the expected size of the sample."""
         assert self.mechanism is not None
-        add_noise(sums, self.mechanism.noise_multiplier * self.max_grad_norm, key)
+        add_noise(sums, self.mechanism.noise_multiplier * self.max_grad_norm, key, divisor=self.expected)
 
     def _noise_key(self, trainer: Trainer, sums: dict[str, Tensor], step: int) -> bytes:
         """One key for one release: other sums, or other noise, at the same step are another."""

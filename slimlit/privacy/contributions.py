@@ -1,7 +1,7 @@
 """What each example adds to the gradient of one parameter, as it comes out of one backward pass: never summed before it is clipped.
 
 Three shapes cover everything. The gradient of a linear layer is a sum of outer products over its tokens, that of an
-embedding a sum of rows at its indices, and anything small is held whole. Norms and sums of all three, and of their
+embedding a sum of rows at its indices, and what takes no more room so is held whole. Norms and sums of all three, and of their
 mixtures where one parameter is used in several ways (tied weights), are exact.
 
 Source: outer products and Gram matrices after Goodfellow (2015, arXiv:1510.01799) and Li et al. (2021, arXiv:2110.05679),
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from slimlit.privacy.gram import Gram
 
 _CHUNK = 2**22  # numbers held at once where gradients of single examples are made whole
 _CANCELS = 64.0  # past this share of cancelled to kept squares a norm is made from the whole gradient
@@ -37,26 +39,40 @@ class Products:
         """The same with the parameter as (out, in): for a transposed one, inputs and outputs trade places."""
         return Products(self.outputs, self.inputs) if self.transposed else self
 
-    def is_gram_cheaper(self) -> bool:
-        """Whether two Gram matrices cost less than the gradients of single examples."""
-        rows, products = self.inputs.shape[1], self.inputs.shape[2] * self.outputs.shape[2]
-        return rows * (self.inputs.shape[2] + self.outputs.shape[2]) < products
+    def is_smaller_whole(self) -> bool:
+        """Whether the gradients of single examples take no more room than what they are made of."""
+        (_, rows, width), (_, _, height) = self.inputs.shape, self.outputs.shape
+        return 4 * width * height <= rows * (width * self.inputs.itemsize + height * self.outputs.itemsize)
+
+    def squares(self, grams: "LastGram") -> Float[Tensor, " batch"]:
+        """Squared norms, from two Gram matrices; made anew from whole gradients where rows cancel and float32 would not hold them."""
+        inputs, outputs = grams.of(self.inputs), Gram(self.outputs)
+        found = inputs.inner(outputs)
+        kept = (inputs.lengths() * outputs.lengths()).sum(1).square()
+        cancelled = (kept > _CANCELS * self.inputs.shape[1] * found).nonzero().flatten()
+        if not len(cancelled):
+            return found
+        size = max(1, _CHUNK // (self.inputs.shape[2] * self.outputs.shape[2]))
+        wholes = (self.whole(some).flatten(1) for some in torch.split(cancelled, size))
+        again = torch.cat([torch.linalg.vector_norm(whole, dim=1).square() for whole in wholes])
+        return found.index_copy(0, cancelled, again)
 
     def whole(self, examples: slice | Tensor) -> Float[Tensor, "some out in"]:
         """The gradients of some examples, as the parameter lies."""
         first, second = self.straight().outputs[examples], self.straight().inputs[examples]
         return torch.bmm(first.float().transpose(1, 2), second.float())
 
-    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"], anew: bool = False) -> None:
-        """Add the sum over examples, each times its factor; or put it in the place of what was there."""
+    def sum(self, factors: Float[Tensor, " batch"], total: Tensor | None) -> Tensor:
+        """``total``, or zero, and the sum over examples, each times its factor; like the parameter, but flat in both sides."""
         first, second = self.straight().outputs.flatten(0, 1), self.straight().inputs.flatten(0, 1)
         rows = factors.repeat_interleave(self.inputs.shape[1]).unsqueeze(1)
         if first.shape[1] <= second.shape[1]:
             first = first.float() * rows
         else:
             second = second.float() * rows
-        total = total.view(first.shape[1], second.shape[1])
-        total.addmm_(first.float().t(), second.float(), beta=0.0 if anew else 1.0)
+        if total is None:
+            return torch.mm(first.float().t(), second.float())
+        return total.view(first.shape[1], second.shape[1]).addmm_(first.float().t(), second.float())
 
 
 @dataclass
@@ -88,43 +104,68 @@ class Lookups:
         total.index_add_(0, self.indices.flatten(), scaled)
 
 
-class Contributions:
-    """All that one batch adds to one parameter, example by example."""
+class LastGram:
+    """The Gram matrix last asked for: layers that read the same inputs follow each other and share it."""
 
-    def __init__(self, parameter: Tensor) -> None:
-        self.parameter = parameter
+    def __init__(self) -> None:
+        self._last: tuple[Tensor, Gram] | None = None
+
+    def of(self, rows: Float[Tensor, "batch rows width"]) -> Gram:
+        """The Gram matrix of the rows."""
+        if self._last is None or not _same(self._last[0], rows):
+            self._last = rows, Gram(rows)
+        return self._last[1]
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return (one.data_ptr(), one.shape, one.stride()) == (other.data_ptr(), other.shape, other.stride())
+
+
+class Contributions:
+    """All that one batch adds to one parameter, example by example.
+
+    Args:
+        parameter: the parameter.
+        grams: shared by the parameters of a batch.
+    """
+
+    def __init__(self, parameter: Tensor, grams: LastGram) -> None:
+        self.parameter, self.grams = parameter, grams
         self.products: list[Products] = []
         self.lookups: list[Lookups] = []
         self.whole: Tensor | None = None
+        self.num_products = 0  # foreseen in the forward pass
+        self._squares: Tensor | None = None  # of the products
 
     def __bool__(self) -> bool:
         return bool(self.products or self.lookups or self.whole is not None)
 
     def add(self, part: Products | Lookups | Tensor) -> None:
-        """Take up one use's part: products, lookups, or gradients made whole, (batch, \\*parameter)."""
+        """Take up one use's part: products, lookups, or gradients made whole, (batch, \\*parameter); empty rows are dropped."""
+        if isinstance(part, Lookups):
+            self.lookups.append(part.compact())
+            return
         if isinstance(part, Products):
-            self.products.append(part)
-        elif isinstance(part, Lookups):
-            self.lookups.append(part)
-        else:
-            part = part.float().reshape(len(part), *self.parameter.shape)
-            self.whole = part if self.whole is None else self.whole + part
+            part = part.compact()
+            if not part.is_smaller_whole():
+                self.products.append(part)
+                if self.num_products == 1:  # now, while its rows are in the cache of the processor
+                    self._squares = part.squares(self.grams)
+                return
+            part = part.whole(slice(None))
+        part = part.float().reshape(len(part), *self.parameter.shape)
+        self.whole = part if self.whole is None else self.whole + part
 
     def finish(self) -> None:
-        """Lay uses of one kind side by side and drop their empty rows; call once, after the backward pass."""
-        if self.products:
-            parts = [part.compact() for part in self.products]
-            if len(parts) > 1:
-                parts = [part.straight() for part in parts]
-                inputs = torch.cat([part.inputs.float() for part in parts], dim=1)
-                parts = [Products(inputs, torch.cat([part.outputs.float() for part in parts], dim=1))]
-            self.products = parts
-        if self.lookups:
-            found = [part.compact() for part in self.lookups]
-            if len(found) > 1:
-                indices = torch.cat([part.indices for part in found], dim=1)
-                found = [Lookups(indices, torch.cat([part.outputs.float() for part in found], dim=1))]
-            self.lookups = found
+        """Lay uses of one kind side by side; call once, after the backward pass."""
+        if len(self.products) > 1:
+            parts = [part.straight() for part in self.products]
+            inputs = torch.cat([part.inputs.float() for part in parts], dim=1)
+            self.products = [Products(inputs, torch.cat([part.outputs.float() for part in parts], dim=1))]
+            self._squares = None
+        if len(self.lookups) > 1:
+            indices = torch.cat([part.indices for part in self.lookups], dim=1)
+            self.lookups = [Lookups(indices, torch.cat([part.outputs.float() for part in self.lookups], dim=1))]
 
     def gather(self, units: Int[Tensor, " batch"]) -> None:
         """Lay the rows of all examples of a unit side by side, so that each unit stands where an example stood."""
@@ -139,6 +180,7 @@ class Contributions:
 
         for products in self.products:
             products.inputs, products.outputs = together(products.inputs), together(products.outputs)
+            self._squares = None
         for lookups in self.lookups:
             lookups.indices, lookups.outputs = together(lookups.indices), together(lookups.outputs)
         if self.whole is not None:
@@ -165,11 +207,11 @@ class Contributions:
         """The squared norm of each example's gradient of this parameter, exact over all its uses."""
         total = torch.zeros(self.batch_size(), device=self.parameter.device)
         if self.products:
-            total += _squares(self.products[0])
+            total += self.products[0].squares(self.grams) if self._squares is None else self._squares
         if self.lookups:
             total += self.lookups[0].squares(len(self.parameter))
         if self.whole is not None:
-            total += self.whole.flatten(1).square().sum(1)
+            total += torch.linalg.vector_norm(self.whole.flatten(1), dim=1).square()
         if self.products and self.lookups:
             total += 2 * _cross(self.products[0].straight(), self.lookups[0])
         if self.whole is not None and self.products:
@@ -181,50 +223,19 @@ class Contributions:
             total += 2 * (torch.gather(self.whole, 1, where) * self.lookups[0].outputs.float()).sum((1, 2))
         return total.clamp_(min=0.0)
 
-    def add_to(self, total: Tensor, factors: Float[Tensor, " batch"], anew: bool = False) -> None:
-        """Add the sum over examples, each times its factor, to a float32 tensor like the parameter; ``anew`` overwrites it."""
-        if anew and not self.products:
-            total.zero_()
+    def sum(self, factors: Float[Tensor, " batch"], total: Tensor | None = None) -> Tensor:
+        """``total``, or zero, and the sum over examples, each times its factor: float32, like the parameter; frees the parts."""
         for products in self.products:
-            products.add_to(total, factors, anew)
+            total = products.sum(factors, total)
+        if total is None:
+            total = torch.zeros_like(self.parameter, dtype=torch.float32)
+        total = total.view(self.parameter.shape)
         for lookups in self.lookups:
             lookups.add_to(total, factors)
         if self.whole is not None:
             total += torch.tensordot(factors, self.whole, dims=1)
-
-
-def gram(rows: Float[Tensor, "batch rows width"]) -> Float[Tensor, "batch rows rows"]:
-    """Inner products of the rows of each example, in float32."""
-    exact = rows.float()
-    return torch.bmm(exact, exact.transpose(1, 2))
-
-
-def _squares(products: Products) -> Float[Tensor, " batch"]:
-    if not products.is_gram_cheaper():
-        return _whole_squares(products, torch.arange(len(products.inputs), device=products.inputs.device))
-    inputs, outputs = gram(products.inputs), gram(products.outputs)
-    found = (inputs * outputs).sum((1, 2))
-    return reliable(products, found, lengths(inputs) * lengths(outputs))
-
-
-def lengths(of: Float[Tensor, "batch rows rows"]) -> Float[Tensor, "batch rows"]:
-    """Lengths of the rows a Gram matrix is of."""
-    return of.diagonal(dim1=1, dim2=2).clamp(min=0.0).sqrt()
-
-
-def reliable(
-    products: Products, found: Float[Tensor, " batch"], row_lengths: Float[Tensor, "batch rows"]
-) -> Float[Tensor, " batch"]:
-    """Squared norms from Gram matrices, made anew from whole gradients where rows cancel and float32 would not hold them."""
-    cancelled = row_lengths.sum(1).square() > _CANCELS * row_lengths.shape[1] * found
-    again = cancelled.nonzero().flatten()
-    return found.index_copy(0, again, _whole_squares(products, again)) if len(again) else found
-
-
-def _whole_squares(products: Products, examples: Int[Tensor, " some"]) -> Float[Tensor, " some"]:
-    size = max(1, _CHUNK // (products.inputs.shape[2] * products.outputs.shape[2]))
-    chunks = [products.whole(some).flatten(1) for some in torch.split(examples, size)]
-    return torch.cat([torch.linalg.vector_norm(chunk, dim=1).square() for chunk in chunks])
+        self.products, self.lookups, self.whole = [], [], None
+        return total
 
 
 def _cross(products: Products, lookups: Lookups) -> Float[Tensor, " batch"]:
@@ -240,9 +251,12 @@ def _nonzero_rows(outputs: Float[Tensor, "batch rows out"]) -> Int[Tensor, "batc
     """Places of the rows that hold anything, padded with empty ones to the fullest example; None if that saves little."""
     if outputs.shape[1] < 4:
         return None
+    enough = 0.9 * outputs.shape[1]
+    if int((outputs[:, :, 0] != 0).sum(1).max()) > enough:
+        return None
     filled = (outputs.amax(2) != 0) | (outputs.amin(2) != 0)  # true for NaN; a norm takes thirty times as long
     most = max(1, int(filled.sum(1).max()))
-    if most > 0.9 * outputs.shape[1]:
+    if most > enough:
         return None
     order: Tensor = filled.int().argsort(dim=1, descending=True, stable=True)
     return order[:, :most]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from slimlit.privacy.contributions import Contributions, Products, gram, lengths, reliable
+from slimlit.privacy.contributions import Contributions, LastGram
 from slimlit.privacy.recording import Recording
 
 Clipping = Literal["flat", "per_layer", "automatic"]
@@ -48,8 +48,7 @@ class ClippedGradients:
         for parameter in self.parameters.values():
             parameter.requires_grad_(False)
         self.max_grad_norm, self.clipping = max_grad_norm, clipping
-        self._sums = {name: torch.zeros_like(p, dtype=torch.float32) for name, p in self.parameters.items()}
-        self._empty = set(self._sums)
+        self.sums: dict[str, Tensor] = {}
         self.norms: Tensor | None = None
         self.num_dropped = 0
         self._collected: dict[str, Contributions] = {}
@@ -67,7 +66,8 @@ class ClippedGradients:
     @contextmanager
     def recording(self, batch: Any, batch_size: int) -> Iterator[None]:
         """Watch a forward pass over a batch; every tensor in ``batch`` has the example as its first dimension."""
-        self._collected = {name: Contributions(parameter) for name, parameter in self.parameters.items()}
+        grams = LastGram()
+        self._collected = {name: Contributions(parameter, grams) for name, parameter in self.parameters.items()}
         by_identity = {id(self.parameters[name]): found for name, found in self._collected.items()}
         names = {id(parameter): name for name, parameter in self.parameters.items()}
         with Recording(by_identity, names, batch, batch_size):
@@ -111,7 +111,9 @@ class ClippedGradients:
                 part.gather(units)
         groups = {key: [name for name in names if name in found] for key, names in self.groups().items()}
         bound = self.max_grad_norm / len(groups) ** 0.5
-        squares = {key: _squares([found[name] for name in names]) for key, names in groups.items() if names}
+        squares = {
+            key: torch.stack([found[name].squares() for name in names]).sum(0) for key, names in groups.items() if names
+        }
         finite = torch.isfinite(torch.stack(list(squares.values()))).all(0)
         self.norms = torch.stack(list(squares.values())).sum(0).sqrt()
         if not bool(finite.all()):
@@ -125,43 +127,15 @@ class ClippedGradients:
             else:
                 factors = bound / norms.clamp(min=bound)
             factors = factors.masked_fill(~finite, 0.0)
-            for name in groups[key]:
-                found.pop(name).add_to(self._sums[name], factors, anew=name in self._empty)
-                self._empty.discard(name)
-
-    @property
-    def sums(self) -> dict[str, Tensor]:
-        """The clipped sums so far, by name, float32."""
-        for name in self._empty:
-            self._sums[name].zero_()
-        self._empty = set()
-        return self._sums
+            for name in reversed(
+                groups[key]
+            ):  # tables of words, which come first, need most room: when the rest is freed
+                self.sums[name] = found.pop(name).sum(factors, self.sums.get(name))
 
     def take(self) -> dict[str, Tensor]:
-        """The clipped sums since the last time; the same tensors are filled anew by the next :meth:`clip`."""
-        taken = dict(self.sums)
-        self._empty = set(taken)
+        """The clipped sums since the last time, by name, float32; zeros where no example added anything."""
+        taken, self.sums = self.sums, {}
+        for name, parameter in self.parameters.items():
+            if name not in taken:
+                taken[name] = torch.zeros_like(parameter, dtype=torch.float32)
         return taken
-
-
-def _squares(parts: list[Contributions]) -> Float[Tensor, " batch"]:
-    """Squared norms over several parameters; linear layers that read the same input share its Gram matrix."""
-    alone, sharing = [], dict[tuple[int, ...], list[Products]]()
-    for part in parts:
-        products = part.products[0] if part.products else None
-        if products is None or part.lookups or part.whole is not None or not products.is_gram_cheaper():
-            alone.append(part)
-        else:
-            inputs = products.inputs
-            sharing.setdefault((inputs.data_ptr(), *inputs.shape, *inputs.stride()), []).append(products)
-    total = torch.zeros(parts[0].batch_size(), device=parts[0].parameter.device)
-    for part in alone:
-        total += part.squares()
-    for together in sharing.values():
-        inputs = gram(together[0].inputs)
-        rows = lengths(inputs)
-        for products in together:
-            outputs = gram(products.outputs)
-            found = (inputs * outputs).sum((1, 2))
-            total += reliable(products, found, rows * lengths(outputs)).clamp(min=0.0)
-    return total

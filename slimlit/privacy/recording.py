@@ -187,12 +187,14 @@ class Recording(TorchFunctionMode):
     def _catch_product(
         self, result: Tensor, inputs: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool = False
     ) -> None:
-        seen, size = inputs.detach(), self.size
+        held, size = [inputs.detach()], self.size  # given up by the hook, which lives as long as the loss
         of_weight = self.contributions.get(id(weight))
         of_bias = self.contributions.get(id(bias)) if bias is not None else None
+        if of_weight is not None:
+            of_weight.num_products += 1
 
         def catch(gradient: Tensor) -> None:
-            rows = gradient.reshape(size, -1, gradient.shape[-1])
+            seen, rows = held.pop(), gradient.reshape(size, -1, gradient.shape[-1])
             if of_weight is not None:
                 of_weight.add(Products(seen.reshape(size, -1, seen.shape[-1]), rows, transposed))
             if of_bias is not None:
@@ -230,12 +232,12 @@ class Recording(TorchFunctionMode):
             return None
         eps = 1e-5 if eps is None else eps
         result = self._rooted(lambda: functional.layer_norm(inputs, shape, weight, bias, eps))
-        seen, size = inputs.detach(), self.size
+        held, size = [inputs.detach()], self.size
         of_weight = self.contributions.get(id(weight)) if weight is not None else None
         of_bias = self.contributions.get(id(bias)) if bias is not None else None
 
         def catch(gradient: Tensor) -> None:
-            rows = gradient.reshape(size, -1, gradient.shape[-1]).float()
+            seen, rows = held.pop(), gradient.reshape(size, -1, gradient.shape[-1]).float()
             if of_weight is not None:
                 normal = functional.layer_norm(seen.float(), shape, None, None, eps).reshape(rows.shape)
                 of_weight.add((normal.mul_(rows)).sum(1))
@@ -277,6 +279,11 @@ class Recording(TorchFunctionMode):
                         found.lookup = (indices, weight)
                 tensor._slimlit_derived = found  # type: ignore[attr-defined]
         return result
+
+    def _lookup(self, of: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Indices and table, where something derived is rows of an embedding."""
+        derived = self._derivation(of)
+        return None if derived is None else derived.lookup
 
     def _collect(self, of: Tensor, parts: Tensor) -> None:
         """Hand the examples' gradients with respect to a parameter or something derived to where they belong."""
@@ -321,7 +328,10 @@ class Recording(TorchFunctionMode):
             def catch(gradient: Tensor, of: Tensor = tensor, shared: bool = shared) -> None:
                 if shared:
                     self._collect(of, gradient.reshape(self.size, *of.shape))
-                else:  # row b of it belongs to example b
+                elif (looked := self._lookup(of)) is not None and looked[0].shape == gradient.shape[:-1]:
+                    indices, weight = looked  # row b of it belongs to example b
+                    self.contributions[id(weight)].add(Lookups(indices.flatten(1), gradient.flatten(1, -2)))
+                else:
                     apart = gradient.new_zeros(self.size, *of.shape)
                     each = torch.arange(self.size, device=gradient.device)
                     apart[each, each] = gradient

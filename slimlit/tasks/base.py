@@ -98,15 +98,15 @@ class Task(LightningModule):
         self._built = True
 
     def train(self, mode: bool = True) -> "Task":
-        """Set train or eval mode; the teacher stays in eval mode."""
+        """Set train or eval mode; the teacher, and modules of the student that are frozen, stay in eval mode."""
         super().train(mode)
         if self._built or "teacher" in self._modules:
-            self._rest_teacher()
+            if self.teacher is not None:
+                self.teacher.eval()
+            for name, module in self.student.named_modules():
+                if name in self.freeze_parts:
+                    module.eval()
         return self
-
-    def _rest_teacher(self) -> None:
-        if self.teacher is not None:
-            self.teacher.eval()
 
     def on_fit_start(self) -> None:
         """Enter train mode: since Lightning 2.2 ``fit`` does not, and ``from_pretrained`` leaves models in eval mode."""

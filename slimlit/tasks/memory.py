@@ -4,11 +4,11 @@ import ctypes
 import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
-_ENOUGH = 2**30  # bytes; an embedding table's gradient, freed and wanted again at every step, stays below it
+_ENOUGH = 2**31 - 1  # bytes, all an int holds; what one step frees and the next wants again stays below it
 
 
 def keep_freed_memory() -> None:
-    """On Linux with glibc, keep freed blocks of up to 1 GiB for the next step; elsewhere do nothing.
+    """On Linux with glibc, keep up to 2 GiB of freed blocks for the next step; elsewhere do nothing.
 
     Fresh pages for the gradient of a table of 30,522 x 384 took a tenth of a student's step on a CPU. Settings of the
     user's own (``MALLOC_...`` in the environment, another allocator) are overruled or unaffected, and nothing computed

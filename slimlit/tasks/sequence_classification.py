@@ -27,7 +27,8 @@ class SequenceClassification(Task):
         train_words: ``"seen"`` trains those rows of the word table whose words are in the training texts: faster, smaller
             checkpoints, the same student but that weight decay leaves the other words alone. A private text shows by it
             which words it has.
-        freeze: parts of the student that stay as they are, by their names in it: ``encoder``, ``encoder.embeddings``.
+        freeze: parts of the student that stay as they are, by their names in it: ``encoder``, ``encoder.embeddings``;
+            without dropout, as a teacher is.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
-from slimlit.privacy import contributions, engine
+from slimlit.privacy import engine
 from slimlit.privacy.accounting import NoisySteps, epsilon_of
 from slimlit.privacy.contributions import Contributions, Lookups
 from slimlit.privacy.engine import ClippedGradients
@@ -64,18 +64,17 @@ class DividesByTheBatch(ClippedGradients):
     """The mean of a part is added to the sum: examples of small parts count more."""
 
     def clip(self, units: Any = None) -> None:
-        before = {name: total.clone() for name, total in self.take().items()}
+        before, self.sums = self.sums, {}
         super().clip(units)
-        for name, total in self.sums.items():
-            total.div_(1 if self.norms is None else len(self.norms)).add_(before[name])
+        size = 1 if self.norms is None else len(self.norms)
+        self.sums = {name: total / size + before.get(name, 0.0) for name, total in self.sums.items()}
 
 
 class KeepsTheLastPart(ClippedGradients):
     """Under accumulation only the last part of a step counts."""
 
     def clip(self, units: Any = None) -> None:
-        for total in self.sums.values():
-            total.zero_()
+        self.sums = {}
         super().clip(units)
 
 
@@ -84,13 +83,13 @@ def squares_without(kind: str) -> Callable[[Contributions], Tensor]:
 
     def squares(self: Contributions) -> Tensor:
         if kind == "cross" and self.products and self.lookups:
-            return contributions._squares(self.products[0]) + self.lookups[0].squares(len(self.parameter))
+            return self.products[0].squares(self.grams) + self.lookups[0].squares(len(self.parameter))
         if kind == "products" and self.products and self.lookups:
-            return contributions._squares(self.products[0])
+            return self.products[0].squares(self.grams)
         if kind == "vectors" and self.whole is not None and not self.products and not self.lookups:
             return torch.zeros(self.batch_size())
         if kind == "embeddings" and self.lookups:
-            return torch.zeros(self.batch_size()) if not self.products else contributions._squares(self.products[0])
+            return torch.zeros(self.batch_size()) if not self.products else self.products[0].squares(self.grams)
         return whole(self)
 
     return squares
@@ -294,7 +293,7 @@ ACCOUNTANT_BUGS: dict[str, Callable[[list[NoisySteps], float], float]] = {
 
 class NoiseWithoutClipNorm(DifferentialPrivacy):
     def noise(self, sums: dict[str, Tensor], key: bytes) -> None:
-        add_noise(sums, 2.0, key)
+        add_noise(sums, 2.0, key, divisor=self.expected)
 
 
 class NoiseForEachPart(DifferentialPrivacy):
@@ -302,7 +301,8 @@ class NoiseForEachPart(DifferentialPrivacy):
 
     def noise(self, sums: dict[str, Tensor], key: bytes) -> None:
         for number in range(self.num_parts):
-            super().noise(sums, key + bytes([number]))
+            is_last = number == self.num_parts - 1
+            add_noise(sums, 2.0 * self.max_grad_norm, key + bytes([number]), self.expected if is_last else 1.0)
 
 
 class NoiseSharedByProcesses(DifferentialPrivacy):
@@ -310,7 +310,7 @@ class NoiseSharedByProcesses(DifferentialPrivacy):
 
     def noise(self, sums: dict[str, Tensor], key: bytes) -> None:
         for rank in range(2):
-            add_noise(sums, 2.0 * self.max_grad_norm / 2, key + bytes([rank]))
+            add_noise(sums, 2.0 * self.max_grad_norm / 2, key + bytes([rank]), self.expected if rank else 1.0)
 
 
 class DividesByTheActualBatch(DifferentialPrivacy):
@@ -346,7 +346,7 @@ class ShowsTheSum(DifferentialPrivacy):
         super().on_after_backward(trainer, pl_module)
         assert self.engine is not None
         for name, parameter in self.engine.parameters.items():
-            parameter.grad = self.engine.sums[name]
+            parameter.grad = self.engine.sums.get(name)
 
 
 class ForgetsToWrite(DifferentialPrivacy):

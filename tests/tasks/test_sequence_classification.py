@@ -177,6 +177,8 @@ def test_frozen_parts_stay_as_they_are(toy_model: Path, toy_files: Path, tmp_pat
     before = AutoModel.from_pretrained(toy_model, add_pooling_layer=False).state_dict()
     for name, weight in task.student.encoder.state_dict().items():
         assert torch.equal(weight, before[name]) == name.startswith("embeddings"), name
+    assert not any(module.training for module in task.student.encoder.embeddings.modules())
+    assert task.student.encoder.encoder.layer[0].training  # the rest trains, dropout and all
     wrong = SequenceClassification(Pretrained(str(toy_model)), freeze=["encoder.embedings"])
     with pytest.raises(ValueError, match=r"did you mean 'encoder.embeddings'"):
         toy_trainer(tmp_path, max_steps=3).fit(wrong, datamodule=toy_data(toy_model, toy_files))
