@@ -10,7 +10,7 @@ import torch
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from torch import Tensor
 
-_PAIRS = 2**15  # drawn at a time: what a core's cache holds
+_PAIRS = 2**16  # drawn at a time: what a core's cache holds
 
 
 def add_noise(to: Mapping[str, Tensor], std: float, key: bytes, divisor: float = 1.0) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from experiments.privacy.cost.networks import Job, losses_of
+from slimlit.callbacks.differential_privacy import digest
 from slimlit.privacy.engine import ClippedGradients
 from slimlit.privacy.noise import add_noise
 from slimlit.tasks.optimizers import AdamW
@@ -32,8 +33,6 @@ def plain(job: Job) -> Step:
 
 def slimlit(job: Job, noise: bool = True) -> Step:
     """What ``DifferentialPrivacy`` does in a step, the journal left out."""
-    from slimlit.callbacks.differential_privacy import digest
-
     network, batch = job.make().train(), job.batch()
     optimizer = AdamW(network.parameters(), lr=1e-4)
     engine = ClippedGradients(dict(network.named_parameters()), MAX_GRAD_NORM)
