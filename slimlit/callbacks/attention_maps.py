@@ -14,6 +14,7 @@ from torch import nn
 
 from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, keep_text, show
 from slimlit.callbacks.attention_page import UNSCORED, attention_page
+from slimlit.callbacks.differential_privacy import is_private
 from slimlit.explain.attention import attention_probabilities
 from slimlit.explain.heat_map import draw_heat_maps
 from slimlit.explain.word_strip import draw_word_strips
@@ -41,13 +42,15 @@ class AttentionMaps(Callback):
     Guarantees:
         - the examples are the same in every run on the same data: the first of each label in turn;
         - training is the same bit for bit with and without this callback;
-        - between drawings nothing of it runs but a comparison of two numbers.
+        - between drawings nothing of it runs but a comparison of two numbers;
+        - under privacy it draws ``texts`` alone, and nothing where there are none.
 
     Args:
         num_examples: texts to draw.
         layers: encoder layers (from 1) whose heads are drawn too, as maps of word to word.
         every_n_steps: optimizer steps between drawings; by default once at the end of each epoch.
         split: the split the texts are taken from.
+        texts: public texts to draw instead of any split's; a private run shows nothing else.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class AttentionMaps(Callback):
         layers: list[int] | None = None,
         every_n_steps: int | None = None,
         split: Literal["train", "validation"] = "validation",
+        texts: list[str] | None = None,
     ) -> None:
         if num_examples < 1:
             raise ValueError(f"AttentionMaps.num_examples is {num_examples}; expected 1 or more")
@@ -65,11 +69,16 @@ class AttentionMaps(Callback):
         self.layers = layers or []
         self.every_n_steps = every_n_steps
         self.split = split
+        self.texts = texts or []
         self._examples: list[_Example] = []
         self._drawn_at = -1
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the untrained student, which also finds out now what cannot be drawn."""
+        if not self.texts and is_private(trainer):
+            trainer.print(
+                "AttentionMaps draws nothing: the texts are private; give it public ones to draw, AttentionMaps.texts"
+            )
         if trainer.global_step == 0:
             self._draw(trainer, pl_module)
 
@@ -87,13 +96,13 @@ class AttentionMaps(Callback):
 
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         step = trainer.global_step
-        if not trainer.is_global_zero or step == self._drawn_at:
+        if not trainer.is_global_zero or step == self._drawn_at or (not self.texts and is_private(trainer)):
             return
         self._drawn_at = step
         assert isinstance(pl_module, Task)
         data = trainer.datamodule  # type: ignore[attr-defined]
-        split = data.splits[self.split]
-        rows = choose_examples(split.label_ids, self.num_examples)
+        split = data.encode(self.texts) if self.texts else data.splits[self.split]
+        rows = list(range(len(self.texts))) or choose_examples(split.label_ids, self.num_examples)
         batch: Batch = trainer.strategy.batch_to_device(split.batch(rows))
         needs = frozenset(f"{part}.{layer}" for part in ("queries", "keys") for layer in self.layers)
         with _evaluating(pl_module.student), torch.no_grad(), trainer.precision_plugin.forward_context():
@@ -104,12 +113,12 @@ class AttentionMaps(Callback):
                 "name encoder layers in AttentionMaps.layers, or give the student a pooling"
             )
         if not self._examples:
-            self._examples = [_find_example(data, self.split, row, batch["input_ids"][i]) for i, row in enumerate(rows)]
+            self._examples = [_find_example(data, split, row, batch["input_ids"][i]) for i, row in enumerate(rows)]
         pages: dict[str, str] = {}
         table: list[list[Cell]] = []
         for number, example in enumerate(self._examples):
             predicted, says = _prediction(output, number, data.labels)
-            heading = f"{self.split} example {example.row}, step {step}"
+            heading = f"{'public text' if self.texts else f'{self.split} example'} {example.row}, step {step}"
             pictures = self._pictures(number, example, heading, says, output, batch)
             for name, picture in pictures.items():
                 keep_picture(trainer, f"attention/step-{step:06d}/{name}.svg", picture)
@@ -171,8 +180,8 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _find_example(data: Any, split_name: str, row: int, input_ids: torch.Tensor) -> _Example:
-    split, tokenizer = data.splits[split_name], data.tokenizer
+def _find_example(data: Any, split: Any, row: int, input_ids: torch.Tensor) -> _Example:
+    tokenizer = data.tokenizer
     label = int(split.label_ids[row])
     ids = input_ids[: int(split.lengths[row])].tolist()
     texts = [split.texts[row]] if split.pairs is None else [split.texts[row], split.pairs[row]]

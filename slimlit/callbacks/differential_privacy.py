@@ -347,6 +347,17 @@ class DifferentialPrivacy(Callback):
         return self.journal.stages(), asdict(mechanism), ""
 
 
+def private_callback(trainer: Trainer) -> DifferentialPrivacy | None:
+    """The callback that makes a trainer's fit private, where there is one."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((one for one in callbacks if isinstance(one, DifferentialPrivacy)), None)
+
+
+def is_private(trainer: Trainer) -> bool:
+    """Whether the texts are private: then nobody is shown any, nor counts of how many a step took."""
+    return private_callback(trainer) is not None
+
+
 def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
     data, strategy = trainer.datamodule, trainer.strategy  # type: ignore[attr-defined]
     stop_words = getattr(data, "stop_words", None)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, show
+from slimlit.callbacks.differential_privacy import is_private
 from slimlit.explain.heat_map import draw_heat_maps
 
 
@@ -31,7 +32,8 @@ class EvaluationReport(Callback):
 
     Guarantees:
         - each example counts once, whatever process scored it and however batches were made up;
-        - examples without a label are left out.
+        - examples without a label are left out;
+        - of a private run, which shows nobody a text, it lists no worst answers and logs no throughput.
 
     Args:
         num_worst: wrong answers to list, the most confident first.
@@ -59,7 +61,7 @@ class EvaluationReport(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the throughput."""
         seconds = time.perf_counter() - self._started
-        if self._num_examples and seconds > 0:
+        if self._num_examples and seconds > 0 and not is_private(trainer):
             pl_module.log("train/examples_per_second", self._num_examples * trainer.world_size / seconds)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,11 +122,12 @@ class EvaluationReport(Callback):
         np.add.at(confusion, (answers.labels, predicted), 1)
         picture = draw_confusion(confusion, labels, f"{name}: what the student says, step {trainer.global_step}")
         counts: list[list[Cell]] = [[label, *row] for label, row in zip(labels, confusion.tolist(), strict=True)]
-        worst = self._worst(answers, data.splits[name], labels)
         keep_picture(trainer, f"reports/{name}-confusion.svg", picture)
         keep_table(trainer, f"reports/{name}-confusion.tsv", ("label \\ student", *labels), counts)
-        keep_table(trainer, f"reports/{name}-worst.tsv", *worst)
-        show(trainer, {f"{name}/confusion": picture}, {f"{name}/worst": worst})
+        tables = {} if is_private(trainer) else {f"{name}/worst": self._worst(answers, data.splits[name], labels)}
+        for worst in tables.values():
+            keep_table(trainer, f"reports/{name}-worst.tsv", *worst)
+        show(trainer, {f"{name}/confusion": picture}, tables)
 
     def _worst(self, answers: _Answers, split: Any, labels: list[str]) -> tuple[list[str], list[list[Cell]]]:
         predicted = answers.probabilities.argmax(axis=1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
-from slimlit.callbacks.differential_privacy import DifferentialPrivacy
+from slimlit.callbacks.differential_privacy import private_callback
 from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint
 from slimlit.runs import Run, write
@@ -36,12 +36,12 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
         known = (run.name, kind, str(source), split, fingerprint(texts.texts, texts.pairs), len(texts))
-        private = [one for one in trainer.callbacks if isinstance(one, DifferentialPrivacy)]  # type: ignore[attr-defined]
+        private = private_callback(trainer)
         if split == "validation":
             why = "the best checkpoint was chosen by its score on these texts, without noise"
             found.append(Stage(*known, why=why))
-        elif private:
-            steps, mechanism, why = private[0].releases(trainer)
+        elif private is not None:
+            steps, mechanism, why = private.releases(trainer)
             unit = str(mechanism.get("unit", "example"))
             found.append(Stage(*known, unit=unit, steps=steps, why=why, mechanism=mechanism))
         else:
@@ -50,8 +50,8 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
 
 
 def _notes(trainer: Trainer) -> list[str]:
-    private = [one for one in trainer.callbacks if isinstance(one, DifferentialPrivacy)]  # type: ignore[attr-defined]
-    if private and private[0].shows_loss:
+    private = private_callback(trainer)
+    if private is not None and private.shows_loss:
         return ["Training losses were logged without noise; who saw the logs knows more than epsilon says."]
     return []
 

@@ -185,6 +185,11 @@ class TextClassification(LightningDataModule):
         numbers: npt.NDArray[np.int64] = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1]
         return numbers
 
+    def encode(self, texts: list[str]) -> TokenizedTexts:
+        """Texts of one's own, without labels, tokenised as those of the splits are."""
+        unknown = np.full(len(texts), -1, dtype=np.int64)
+        return TokenizedTexts(Texts(list(texts)), unknown, self.tokenizer, self.max_length, self.stop_words)
+
     def _note(self, name: str, source: str, texts: Texts) -> Texts:
         repeats = len(texts) - len(set(identities(texts)))
         self.report[f"{name} file"] = {

@@ -12,11 +12,14 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from transformers import AutoModel
 
+from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
+from slimlit.callbacks.evaluation_report import EvaluationReport
 from slimlit.callbacks.teacher_cache import TeacherCache
 from slimlit.losses import AttentionRelations, HardLabels, HiddenStates, Loss, SoftTargets, WeightedSum
 from slimlit.models import Pretrained, Shrunk
 from slimlit.privacy.journal import Journal
+from slimlit.privacy.noise import add_noise
 from slimlit.tasks import SequenceClassification
 from slimlit.types import Batch, Output
 from tests.tasks.doubles import make_task, toy_data, toy_teacher, toy_trainer
@@ -63,7 +66,7 @@ class Noiseless(DifferentialPrivacy):
     """To look at the sums."""
 
     def noise(self, sums: dict[str, Tensor], key: bytes) -> None:
-        pass
+        add_noise(sums, 0.0, key, divisor=self.expected)
 
 
 class WithoutDropout(SequenceClassification):
@@ -402,3 +405,25 @@ def test_groups_are_protected_whole(toy_model: Path, toy_files: Path, tmp_path: 
     assert (mechanism.unit, mechanism.num_units, mechanism.sample_rate) == ("author", 20, 0.2)
     with pytest.raises(ValueError, match="no column 'writer'"):
         data.groups("writer")
+
+
+def test_a_private_run_shows_no_text_but_public_ones(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    def fit_showing(folder: Path, maps: AttentionMaps) -> Trainer:
+        task = SequenceClassification(Pretrained(str(toy_model), pooling="attention"))
+        privacy = DifferentialPrivacy(noise_multiplier=1.0, seed=0)
+        trainer = toy_trainer(folder, callbacks=[privacy, maps, EvaluationReport()], max_steps=2)
+        trainer.fit(task, datamodule=toy_data(toy_model, toy_files))
+        trainer.test(task, datamodule=task.trainer.datamodule, verbose=False)  # type: ignore[attr-defined]
+        assert not any("examples_per_second" in name for name in trainer.logged_metrics)
+        return trainer
+
+    silent = tmp_path / "silent"
+    splits = fit_showing(silent, AttentionMaps()).datamodule.splits  # type: ignore[attr-defined]
+    assert not (silent / "attention").exists()
+    fit_showing(tmp_path / "public", AttentionMaps(texts=["a public sentence", "another one"]))
+    drawn = list((tmp_path / "public" / "attention").glob("*/*.svg"))
+    assert {path.name for path in drawn} == {"example-00000.svg", "example-00001.svg"}
+    texts = [text for split in splits.values() for text in split.texts]
+    for file in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        content = file.read_text(encoding="utf-8", errors="replace")
+        assert not any(text in content for text in texts), file

@@ -30,7 +30,13 @@ class Report:
         split = SimpleNamespace(texts=texts, pairs=pairs)
         data = SimpleNamespace(labels=LABELS, splits={"test": split})
         self.trainer = Mock(
-            spec=Trainer, is_global_zero=True, default_root_dir=str(folder), loggers=[], global_step=7, datamodule=data
+            spec=Trainer,
+            is_global_zero=True,
+            default_root_dir=str(folder),
+            loggers=[],
+            callbacks=[],
+            global_step=7,
+            datamodule=data,
         )
         self.task = Mock(spec=LightningModule)
         self.report = EvaluationReport(num_worst)
@@ -107,7 +113,11 @@ def test_a_run_writes_its_reports_and_logs_its_throughput(toy_model: Path, toy_f
 def test_the_time_of_validation_is_left_out_of_the_throughput(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 103.0, 110.0, 115.0])  # epoch starts, validation starts, validation ends, epoch ends
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    report, trainer, task = EvaluationReport(), Mock(spec=Trainer, world_size=2), Mock(spec=LightningModule)
+    report, trainer, task = (
+        EvaluationReport(),
+        Mock(spec=Trainer, world_size=2, callbacks=[]),
+        Mock(spec=LightningModule),
+    )
     report.on_train_epoch_start(trainer, task)
     for number in range(2):
         report.on_train_batch_end(trainer, task, None, {"labels": torch.zeros(8)}, number)
