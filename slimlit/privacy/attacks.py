@@ -41,11 +41,19 @@ class Texts:
 
 @dataclass(frozen=True)
 class Attack:
-    """The scores an attack gives to members and to others, high where it takes a text for a member."""
+    """The scores an attack gives to members and to others, high where it takes a text for a member.
+
+    Args:
+        name: of the attack.
+        members: scores of texts trained on.
+        others: scores of texts not trained on.
+        is_crossed: whether each half's scores come from what was fitted on the other half.
+    """
 
     name: str
     members: Numbers
     others: Numbers
+    is_crossed: bool = False
 
     @property
     def auc(self) -> float:
@@ -54,7 +62,9 @@ class Attack:
         return float((ranks.mean() - (len(self.members) + 1) / 2) / len(self.others))
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """A confidence interval of the AUC.
+        """A confidence interval of the AUC; for crossed scores as wide as if one half of the texts were all there are.
+
+        Crossed halves depend on each other: with the plain width, 10 to 14 of 100 attacks on nothing raised an alarm.
 
         Source: DeLong, DeLong, Clarke-Pearson 1988, by ranks as in Sun & Xu 2014.
         """
@@ -62,7 +72,8 @@ class Attack:
         ranks = rankdata(np.concatenate([self.members, self.others]))
         above = (ranks[:m] - rankdata(self.members)) / n  # the others below each member
         below = 1 - (ranks[m:] - rankdata(self.others)) / m  # the members above each other text
-        deviation = math.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n) * float(norm.ppf((1 + confidence) / 2))
+        variance = (above.var(ddof=1) / m + below.var(ddof=1) / n) * (2 if self.is_crossed else 1)
+        deviation = math.sqrt(variance) * float(norm.ppf((1 + confidence) / 2))
         return max(0.0, self.auc - deviation), min(1.0, self.auc + deviation)
 
     def curve(self) -> tuple[Numbers, Numbers]:
@@ -213,7 +224,7 @@ def _crossed(
         score = fit([members[row] for row in ours[fitted]], [others[row] for row in theirs[fitted]])
         scores[0][ours[used]] = score([members[row] for row in ours[used]])
         scores[1][theirs[used]] = score([others[row] for row in theirs[used]])
-    return Attack(name, *scores)
+    return Attack(name, *scores, is_crossed=True)
 
 
 def _normal_law(points: Numbers) -> Callable[[Numbers], Numbers]:

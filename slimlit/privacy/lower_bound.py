@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 Numbers = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
-RULES = ((0.0, 1 / 16), (0.0, 1 / 4), (1 / 16, 1 / 16), (1 / 4, 1 / 4), (1 / 2, 1 / 2))
+RULES = ((0.0, 1 / 16), (0.0, 1 / 4), (1 / 16, 1 / 16), (1 / 4, 1 / 4), (3 / 8, 3 / 8))
 """Shares of the canaries called in (the highest scores) and out (the lowest); fixed here, before any run is seen."""
 _MOST = 30.0  # epsilon beyond which nobody's canaries could tell
 
