@@ -60,7 +60,7 @@ def audit_run(
 
 def draw_audit(audit: Audit) -> str:
     """The curves of all attacks, and what the claim permits."""
-    curves = {attack.name: attack.curve() for attack in audit.all_attacks}
+    curves = {f"{attack.name} (AUC {attack.auc:.3f})": attack.curve() for attack in audit.all_attacks}
     most = max((len(attack.others) for attack in audit.all_attacks), default=10)
     decades = min(4, max(1, math.ceil(math.log10(most))))
     false = np.geomspace(10.0**-decades, 1.0, 200)

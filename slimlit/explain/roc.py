@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from slimlit.explain.drawing import Drawing
 
-Curve = tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]
+Curve = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
 KINDS = ("line one", "line two", "line three", "line four")
 CHANCE, LIMIT = "line chance", "line limit"
 _SIDE, _LEFT, _LABEL = 420.0, 62.0, 11.0
@@ -44,10 +44,14 @@ def draw_roc(
         drawing.text(left - 7, height + 4, f"{100 * value:g} %", _LABEL, "muted", anchor="end")
     drawing.frame(left, top, _SIDE, _SIDE)
     drawing.text(
-        left + _SIDE / 2, top + _SIDE + 36, "others taken for members (false positives)", 12.0, anchor="middle"
+        left + _SIDE / 2,
+        top + _SIDE + 36,
+        "others taken for members (false positives; at the left edge none)",
+        12.0,
+        anchor="middle",
     )
     drawing.text(drawing.margin + 12, top + _SIDE / 2 + 70, "members found (true positives)", 12.0, turned=True)
-    drawing.line([place(low, low), place(1, 1)], CHANCE)
+    drawing.line([place(low, low), place(1.0, 1.0)], CHANCE)
     if limit is not None:
         drawing.line([place(*point) for point in zip(*limit[1], strict=True)], LIMIT)
     for kind, (false, true) in zip(KINDS, curves.values(), strict=False):

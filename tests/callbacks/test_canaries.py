@@ -15,8 +15,8 @@ from slimlit.callbacks import Canaries, DifferentialPrivacy, TeacherCache
 from slimlit.callbacks.checkpoint_file import CheckpointFile
 from slimlit.callbacks.run_directory import RunDirectory
 from slimlit.data import TextClassification
-from slimlit.models import Pretrained, Shrunk
 from slimlit.losses import SoftTargets
+from slimlit.models import Pretrained, Shrunk
 from slimlit.privacy.canaries import read_canaries
 from slimlit.privacy.journal import Journal
 from slimlit.tasks import SequenceClassification
@@ -115,7 +115,13 @@ def test_a_run_that_goes_on_has_the_same_canaries(toy_model: Path, toy_files: Pa
     _, before = fit(toy_model, toy_files, tmp_path, Canaries(num=20), directory(), **saving(tmp_path))
     last = tmp_path / "checkpoints" / "last.ckpt"
     _, after = fit(
-        toy_model, toy_files, tmp_path, Canaries(num=20), directory(), **{**saving(tmp_path), "max_steps": 2}, ckpt_path=last
+        toy_model,
+        toy_files,
+        tmp_path,
+        Canaries(num=20),
+        directory(),
+        **{**saving(tmp_path), "max_steps": 2},
+        ckpt_path=last,
     )
     assert before.splits["train"].texts == after.splits["train"].texts
     ledger = json.loads((tmp_path / "privacy.json").read_text())

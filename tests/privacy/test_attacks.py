@@ -69,7 +69,9 @@ def test_rates_are_given_only_where_enough_texts_can_tell() -> None:
 def test_the_advantage_of_a_guess_is_nothing_and_of_a_certainty_one() -> None:
     random = np.random.default_rng(2)
     blind = [Attack("x", random.random(60), random.random(60)).advantage(seed) for seed in range(200)]
-    assert abs(np.mean(blind)) < 3 * np.std(blind) / math.sqrt(200) + 0.005  # the best threshold of one sample would say 0.15
+    assert (
+        abs(np.mean(blind)) < 3 * np.std(blind) / math.sqrt(200) + 0.005
+    )  # the best threshold of one sample would say 0.15
     assert Attack("x", np.ones(10), np.zeros(10)).advantage() == 1.0
 
 

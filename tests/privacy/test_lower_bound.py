@@ -22,7 +22,9 @@ def tail(num: int, truth: float, least: int) -> float:
     return sum(math.comb(num, k) * truth**k * (1 - truth) ** (num - k) for k in range(max(0, least), num + 1))
 
 
-@pytest.mark.parametrize(("num", "right", "epsilon", "delta"), [(10, 9, 0.5, 0.0), (12, 8, 1.0, 1e-3), (5, 0, 2.0, 0.1)])
+@pytest.mark.parametrize(
+    ("num", "right", "epsilon", "delta"), [(10, 9, 0.5, 0.0), (12, 8, 1.0, 1e-3), (5, 0, 2.0, 0.1)]
+)
 def test_the_p_value_is_the_theorems(num: int, right: int, epsilon: float, delta: float) -> None:
     truth = math.exp(epsilon) / (math.exp(epsilon) + 1)
     at = tail(num, truth, right)
