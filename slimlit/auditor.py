@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from slimlit.callbacks.canaries import as_texts
@@ -13,7 +14,7 @@ from slimlit.data.tokenized import TokenizedTexts
 from slimlit.explain.roc import draw_roc
 from slimlit.models import Pretrained, PreTrainedModel, read
 from slimlit.privacy.attacks import Texts
-from slimlit.privacy.audit import Audit, Claim, attack_canaries, attack_real, read_words
+from slimlit.privacy.audit import Audit, Claim, attack_canaries, attack_real
 from slimlit.privacy.canaries import read_canaries
 from slimlit.privacy.ledger import Ledger, shown, total
 from slimlit.privacy.lower_bound import permitted
@@ -35,12 +36,14 @@ def audit_run(
     student = Pretrained(str(run.folder)).build(data.labels).to(device).eval()
     audit = Audit(run.name, _claim(run, len(data.splits["train"])))
     is_unused = config["checkpoint"]["monitor"] is None
-    known = set(_identities(data.splits["train"]))
-    members = _read(student, data.splits["train"], device)
+    train, random = data.splits["train"], np.random.default_rng(seed)
+    known = set(_identities(train))
+    members = _read(student, train, random.permutation(len(train))[:max_examples], device)
     parts = []
     for name in ["test", *(["validation"] if is_unused else [])]:
         fresh = [row for row, identity in enumerate(_identities(data.splits[name])) if identity not in known]
-        parts.append(_read(student, data.splits[name], device).take(np.asarray(fresh, dtype=np.int64)))
+        rows = random.permutation(np.asarray(fresh, dtype=np.int64))[: 2 * max_examples]  # a third is not attacked
+        parts.append(_read(student, data.splits[name], rows, device))
     others = Texts(
         np.concatenate([part.logits for part in parts]),
         np.concatenate([part.labels for part in parts]),
@@ -53,7 +56,7 @@ def audit_run(
             raise ValueError(f"the canaries of run {run.name!r} are gone: {run.private} holds none")
         return audit
     data.add_split("canaries", as_texts(canaries))
-    found = _read(student, data.splits["canaries"], device)
+    found = _read(student, data.splits["canaries"], np.arange(len(canaries)), device)
     attack_canaries(audit, found, np.asarray([one.planted for one in canaries]))
     return audit
 
@@ -90,14 +93,14 @@ def _identities(texts: TokenizedTexts) -> list[str]:
 
 
 @torch.inference_mode()
-def _read(student: PreTrainedModel, texts: TokenizedTexts, device: torch.device) -> Texts:
-    """What the student says of every text, in the order of the split."""
-    rows, logits = [], []
-    for batch in SortedBatches(texts.lengths, 64):
-        inputs: Any = {name: part.to(device) for name, part in texts.batch(batch).items()}  # type: ignore[attr-defined]
-        rows += batch
-        logits.append(read(student, inputs).logits.double().cpu().numpy())
-    order = np.argsort(np.asarray(rows))
-    return Texts(
-        np.concatenate(logits)[order], texts.label_ids, read_words(texts.tokens.input_ids, texts.tokens.offsets)
-    )
+def _read(
+    student: PreTrainedModel, texts: TokenizedTexts, rows: npt.NDArray[np.integer], device: torch.device
+) -> Texts:
+    """What the student says of those rows, in their order."""
+    logits = np.zeros((len(rows), int(student.config.num_labels)))
+    for places in SortedBatches(texts.lengths[rows], 64):
+        batch: Any = {name: part.to(device) for name, part in texts.batch(rows[places].tolist()).items()}  # type: ignore[attr-defined]
+        logits[places] = read(student, batch).logits.double().cpu().numpy()
+    starts, ends = texts.tokens.offsets[rows].tolist(), texts.tokens.offsets[rows + 1].tolist()
+    words = [texts.tokens.input_ids[start:end] for start, end in zip(starts, ends, strict=True)]
+    return Texts(logits, texts.label_ids[rows], words)

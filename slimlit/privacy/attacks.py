@@ -170,8 +170,8 @@ def by_loss(members: Texts, others: Texts) -> Attack:
 
     Source: Yeom et al. 2018, arXiv:1709.01604, Adversary 2.
     """
-    scores = [confidence_of(texts.logits, texts.labels) for texts in (members, others)]  # falls as the loss grows
-    return Attack("loss", *scores)
+    found, rest = (confidence_of(texts.logits, texts.labels) for texts in (members, others))  # falls as the loss grows
+    return Attack("loss", found, rest)
 
 
 def by_likelihood_ratio(members: Texts, others: Texts, reference: Texts, num_words: int, seed: int = 0) -> Attack:

@@ -1,7 +1,6 @@
 """``audit``: all attacks on one run, what they found as a report, and as a table."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -156,10 +155,3 @@ def _measured(attack: Attack) -> dict[str, Any]:
             found[f"true-positive rate at {100 * level:g} % false positives"] = rate
             found[f"its interval at {100 * level:g} %"] = list(rate_interval(rate, len(attack.members)))
     return found
-
-
-def read_words(
-    input_ids: npt.NDArray[np.integer], offsets: npt.NDArray[np.integer]
-) -> Sequence[npt.NDArray[np.integer]]:
-    """Tokens that stand end to end, text by text."""
-    return [input_ids[start:end] for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
