@@ -12,6 +12,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   validate   score a run on its validation texts
   test       score a run on its test texts
   predict    label the texts of a file with a run's student
+  audit      attack a run: what it tells of its training texts
   download   fetch a bundled model or text
   budget     noise for an epsilon, epsilon for noise
 
@@ -23,12 +24,13 @@ examples:
   slimlit fit --run first --resume --trainer.max_epochs 5
   slimlit test --run first
   slimlit predict --run first --data.predict texts.csv
+  slimlit audit --run first
 """
-VERBS = ("fit", "validate", "test", "predict", "download", "budget")
+VERBS = ("fit", "validate", "test", "predict", "audit", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Answer one command line and return its exit status: 0 done, 1 interrupted, 2 a mistake in what was asked."""
+    """Answer one command line and return its exit status: 0 done, 1 interrupted or a claim refuted, 2 a mistake in what was asked."""
     arguments = sys.argv[1:] if argv is None else argv
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help", "help"):

@@ -52,8 +52,20 @@ def run(arguments: list[str]) -> int:
     return outcome.status
 
 
+class AuditingTrainer(Trainer):
+    """A trainer with one verb more."""
+
+    def audit(self, max_examples: int = 2000, seed: int = 0) -> None:
+        """Attack a finished run, and say what the attack found.
+
+        Args:
+            max_examples: texts attacked on each side, members and others, at most.
+            seed: of the texts drawn.
+        """
+
+
 class SlimCLI(LightningCLI):
-    """``fit validate test predict``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
+    """``fit validate test predict audit``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.asked = Asked.read(arguments)
@@ -65,6 +77,7 @@ class SlimCLI(LightningCLI):
             Task,
             LightningDataModule,
             save_config_callback=None,
+            trainer_class=AuditingTrainer,
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
             parser_kwargs={**strict, self.asked.verb: {**strict, "description": example}},
@@ -77,7 +90,7 @@ class SlimCLI(LightningCLI):
 
     def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
         """The verb asked for; parsers of the others would take a quarter of a second and help nobody."""
-        return {self.asked.verb: LightningCLI.subcommands()[self.asked.verb]}
+        return {self.asked.verb: LightningCLI.subcommands().get(self.asked.verb, set())}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add what is ours: the run and where its numbers go."""
@@ -141,7 +154,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "disabled" and self.subcommand != "predict":
+        if mode != "disabled" and self.subcommand not in ("predict", "audit"):
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
@@ -231,6 +244,23 @@ class SlimCLI(LightningCLI):
         runs.write(self.output, "".join(lines[row] + "\n" for row in sorted(lines)))
         self._account("predict", datamodule)
         print(f"\n{len(lines)} texts labelled: {self.output}")
+
+    def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
+        """Attack the run, write what was found, and end with status 1 where it refutes what the ledger claims."""
+        if not isinstance(datamodule, TextClassification):
+            raise ValueError(
+                f"audit reads labelled texts, and {type(datamodule).__name__} has none\nexpected TextClassification"
+            )
+        from slimlit.auditor import audit_run, draw_audit
+
+        device = self.trainer.strategy.root_device
+        config = yaml.safe_load(self.run.config.read_text())
+        found = audit_run(self.run, datamodule, config, device, max_examples, seed)
+        runs.write(self.run.reports / "audit.json", json.dumps(found.report(), indent=2) + "\n")
+        runs.write(self.run.reports / "audit.svg", draw_audit(found))
+        print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}")
+        if found.is_refuted:
+            raise SystemExit(1)
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it."""

@@ -34,6 +34,7 @@ def test_every_config_is_run_by_a_test() -> None:
         "narrow",
         "two_processes",
         "private",
+        "canaries",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -50,6 +51,14 @@ def test_teacher_and_every_way_to_distil_it_run() -> None:
         fit("--config", "configs/distil.yaml", "--config", f"configs/fragments/{fragment}.yaml")
         metrics = Path(f"runs/{fragment}/metrics.csv").read_text()
         assert "validation/agreement" in metrics.splitlines()[0]
+
+
+def test_canaries_are_planted_with_one_fragment_more() -> None:
+    fit("--config", "configs/teacher.yaml", "--config", "configs/fragments/canaries.yaml", "--run", "watched")
+    report = json.loads(Path("runs/watched/reports/data.json").read_text())
+    assert report["canaries"]["drawn"] == 500
+    ledger = json.loads(Path("runs/watched/privacy.json").read_text())
+    assert ledger["stages"][0]["why"] == "trained without noise; 500 canaries drawn"
 
 
 def test_any_config_trains_privately_with_one_fragment_more() -> None:

@@ -1,8 +1,9 @@
 """Callbacks: what goes on beside training; each does one thing, in few hooks, and works with every logger off."""
 
 from slimlit.callbacks.attention_maps import AttentionMaps
+from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
 from slimlit.callbacks.evaluation_report import EvaluationReport
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "DifferentialPrivacy", "EvaluationReport", "TeacherCache"]
+__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "TeacherCache"]

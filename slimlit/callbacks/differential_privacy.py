@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, distributed, nn
 
+from slimlit.callbacks.canaries import plant_canaries
 from slimlit.data.batches import cuts
 from slimlit.data.tokenized import TokenizedTexts
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
@@ -106,6 +107,7 @@ class DifferentialPrivacy(Callback):
         if stage != TrainerFn.FITTING:
             return
         self._refuse(trainer, pl_module)
+        plant_canaries(trainer)
         assert isinstance(pl_module, Task)
         if pl_module.train_words != "all":
             pl_module.train_words = "all"  # the rows that moved would show which words the private texts have

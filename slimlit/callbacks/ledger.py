@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lightning.pytorch import Trainer
 
+from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
 from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint
@@ -29,13 +30,16 @@ def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> N
 def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
     data = trainer.datamodule  # type: ignore[attr-defined]
     sources, splits = getattr(data, "sources", {}), getattr(data, "splits", {})
+    canaries = [f"{one.num} canaries drawn" for one in trainer.callbacks if isinstance(one, Canaries)]  # type: ignore[attr-defined]
     found = []
     for split, kind in (("train", "training"), ("validation", "selection")):
         if split not in splits or (split == "validation" and not is_selected):
             continue
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
-        known = (run.name, kind, str(source), split, fingerprint(texts.texts, texts.pairs), len(texts))
+        real = len(texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
+        identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real])
+        known = (run.name, kind, str(source), split, identity, len(texts))
         private = private_callback(trainer)
         if split == "validation":
             why = "the best checkpoint was chosen by its score on these texts, without noise"
@@ -43,9 +47,10 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
         elif private is not None:
             steps, mechanism, why = private.releases(trainer)
             unit = str(mechanism.get("unit", "example"))
-            found.append(Stage(*known, unit=unit, steps=steps, why=why, mechanism=mechanism))
+            said = "; ".join([why, *canaries] if why else canaries)
+            found.append(Stage(*known, unit=unit, steps=steps, why=said, mechanism=mechanism))
         else:
-            found.append(Stage(*known, why="trained without noise"))
+            found.append(Stage(*known, why="; ".join(["trained without noise", *canaries])))
     return found
 
 

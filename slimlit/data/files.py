@@ -43,6 +43,11 @@ class Texts:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def __add__(self, other: "Texts") -> "Texts":
+        """Those and others after them, without what was left out."""
+        pairs = None if self.pairs is None else [*self.pairs, *(other.pairs or [])]
+        return Texts([*self.texts, *other.texts], pairs, [*self.labels, *other.labels])
+
     def take(self, rows: Iterable[int]) -> "Texts":
         """Those rows, in that order."""
         chosen = list(rows)

@@ -95,6 +95,7 @@ class TextClassification(LightningDataModule):
         self.splits: dict[str, TokenizedTexts] = {}
         self.report: dict[str, Any] = {}
         self.draw: Draw | None = None
+        self.num_planted = 0
         self._tokenizer: Tokenizer | None = None
         self._texts: dict[str, Texts] = {}
 
@@ -183,7 +184,23 @@ class TextClassification(LightningDataModule):
                 "give each a group: who is protected must be known for every text"
             )
         numbers: npt.NDArray[np.int64] = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1]
-        return numbers
+        planted = numbers.max() + 1 + np.arange(self.num_planted)
+        return np.concatenate([numbers, planted])
+
+    def plant(self, texts: Texts, num_drawn: int) -> None:
+        """Add made-up texts after the training texts, each a group of its own; the report says how many.
+
+        Args:
+            texts: to add.
+            num_drawn: canaries they were chosen from.
+        """
+        self.add_split("train", self._read("train") + texts)
+        self.num_planted = len(texts)
+        self.report["canaries"] = {"drawn": num_drawn, "planted among the training texts": len(texts)}
+
+    def add_split(self, name: str, texts: Texts) -> None:
+        """Tokenise texts as the others are, and keep them as the split of that name."""
+        self.splits[name] = self._tokenised(name, texts)
 
     def encode(self, texts: list[str]) -> TokenizedTexts:
         """Texts of one's own, without labels, tokenised as those of the splits are."""

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from html import escape
 
 # widths of Helvetica's printable ASCII, thousandths of the size (Adobe's font metrics, Helvetica.afm)
@@ -21,6 +22,14 @@ _STYLE = f"""<style>
 .slimlit .heat{{fill:#f59e0b}}
 .slimlit .frame{{fill:none;stroke:#d0d7de}}
 .slimlit text.muted{{fill:#59636e}}
+.slimlit .line{{fill:none;stroke-width:2;stroke-linejoin:round;stroke:#1b1f24}}
+.slimlit .grid{{fill:none;stroke:#d0d7de;stroke-width:.6}}
+.slimlit .one{{stroke:#0969da}}
+.slimlit .two{{stroke:#bc4c00}}
+.slimlit .three{{stroke:#8250df;stroke-dasharray:7 3}}
+.slimlit .four{{stroke:#1a7f37;stroke-width:3}}
+.slimlit .chance{{stroke:#59636e;stroke-width:1;stroke-dasharray:2 3}}
+.slimlit .limit{{stroke-width:1.5;stroke-dasharray:10 4}}
 .slimlit text.strong{{font-weight:600}}
 .slimlit text.struck{{text-decoration:line-through}}
 @media(prefers-color-scheme:dark){{
@@ -29,6 +38,13 @@ _STYLE = f"""<style>
 .slimlit .heat{{fill:#b45309}}
 .slimlit .frame{{stroke:#3d444d}}
 .slimlit text.muted{{fill:#9da7b1}}
+.slimlit .line{{stroke:#f0f6fc}}
+.slimlit .grid{{stroke:#3d444d}}
+.slimlit .one{{stroke:#58a6ff}}
+.slimlit .two{{stroke:#f0883e}}
+.slimlit .three{{stroke:#bc8cff}}
+.slimlit .four{{stroke:#3fb950}}
+.slimlit .chance{{stroke:#9da7b1}}
 }}
 </style>"""
 
@@ -116,6 +132,10 @@ class Drawing:
     def path(self, commands: str, shade: float) -> None:
         """An area, as SVG path commands, of one shade."""
         self._parts.append(f'<path class="heat" fill-opacity="{_unit(shade):.3f}" d="{commands}"/>')
+
+    def line(self, points: Sequence[tuple[float, float]], kind: str) -> None:
+        """A line through points."""
+        self._parts.append(f'<path class="{kind}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>')
 
     def frame(self, x: float, y: float, width: float, height: float) -> None:
         """A thin line around a rectangle."""

@@ -217,4 +217,5 @@ def _described(stage: Stage) -> str:
         for step in stage.steps
     ]
     rule = {name: stage.mechanism[name] for name in ("clipping", "max_grad_norm") if name in stage.mechanism}
-    return f"{'; '.join(parts) or 'no step'}" + "".join(f", {name} {value}" for name, value in rule.items())
+    said = f", {stage.why}" if stage.why else ""
+    return f"{'; '.join(parts) or 'no step'}" + "".join(f", {name} {value}" for name, value in rule.items()) + said
