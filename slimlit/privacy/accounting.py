@@ -63,7 +63,7 @@ def noise_for(epsilon: float, delta: float, sample_rate: float, num_steps: int) 
     """The least noise multiplier, to a thousandth, whose steps cost at most ``epsilon`` at ``delta``.
 
     Raises:
-        ValueError: epsilon is not positive, or no noise up to a million is enough.
+        ValueError: epsilon is not positive, or no noise up to ten thousand is enough.
     """
     if not 0.0 < epsilon < math.inf:
         raise ValueError(f"epsilon is {epsilon}; expected a number above 0")
@@ -74,7 +74,7 @@ def noise_for(epsilon: float, delta: float, sample_rate: float, num_steps: int) 
     low, high = 0.0, 1.0
     while cost(high) > epsilon:
         low, high = high, high * 2
-        if high > 1e6:
+        if high > 1e4:
             raise ValueError(f"no noise gives epsilon {epsilon} at delta {delta}: take fewer steps or larger ones")
     while high - low > 1e-3 * min(1.0, high):
         middle = (low + high) / 2
