@@ -147,8 +147,13 @@ class SlimCLI(LightningCLI):
             settings["logger"] = self.loggers()
         try:
             return super().instantiate_trainer(default_root_dir=str(self.run.folder), **kwargs)
-        except (ValueError, TypeError, MisconfigurationException) as problem:  # Lightning checks its settings here
-            raise ValueError(f"trainer: {problem}") from problem
+        except (
+            ValueError,
+            TypeError,
+            RuntimeError,
+            MisconfigurationException,
+        ) as problem:  # Lightning checks its settings here
+            raise ValueError(f"trainer: {str(problem).split('. In the current')[0]}") from problem
 
     def loggers(self) -> list[Logger]:
         """The metrics file, in ``fit``, and W&B, where it is on."""

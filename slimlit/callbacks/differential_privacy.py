@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, distributed, nn
@@ -23,7 +24,7 @@ from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
 from slimlit.privacy.engine import ClippedGradients, Clipping
 from slimlit.privacy.journal import Journal, Mechanism
 from slimlit.privacy.ledger import shown
-from slimlit.privacy.noise import add_noise
+from slimlit.privacy.noise import add_noise, digest
 from slimlit.privacy.probe import check_examples_are_apart
 from slimlit.privacy.sampling import PoissonBatches, num_parts_for
 from slimlit.runs import Run
@@ -97,8 +98,18 @@ class DifferentialPrivacy(Callback):
         self.engine: ClippedGradients | None = None
         self.mechanism: Mechanism | None = None
         self._probed = False
+        self._num_private = 0  # steps made so far, all of them here
+        self._num_parts_seen = 0
         self._weights: Tensor | None = None
         self._units: Tensor | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many steps were private: a checkpoint that others made has no such number."""
+        return {"private steps": self._num_private}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on counting."""
+        self._num_private = state_dict["private steps"]
 
     # before training
 
@@ -127,6 +138,8 @@ class DifferentialPrivacy(Callback):
             trainer.val_check_interval *= self.num_parts
         if isinstance(trainer.limit_train_batches, int):
             trainer.limit_train_batches *= self.num_parts
+        elif trainer.limit_train_batches < 1.0:  # whole steps
+            trainer.limit_train_batches = int(trainer.limit_train_batches * self.num_steps) * self.num_parts
         self.journal = Journal(Run(Path(trainer.default_root_dir)).private)
         self.secret = self._secret(trainer)
 
@@ -212,11 +225,16 @@ class DifferentialPrivacy(Callback):
             trainer.val_check_batch = max(1, round(every / self.num_parts)) * self.num_parts
         rate = self.expected / self.num_units
         delta = 0.1 / self.num_units if self.delta is None else self.delta
-        begun = self.journal.mechanism()
-        if self.journal.num_steps() < trainer.global_step:
+        if not delta < 1.0 / self.num_units:
             raise ValueError(
-                f"the run has made {trainer.global_step:,} steps, and its journal has {self.journal.num_steps():,}: some were not private\n"
-                "privacy cannot be had afterwards; start another run: --run NAME"
+                f"DifferentialPrivacy.delta is {delta:g}; expected below one over the {self.num_units:,} units: at {delta:g} a whole\n"
+                "example may be given away"
+            )
+        begun = self.journal.mechanism()
+        if min(self._num_private, self.journal.num_steps()) < trainer.global_step:
+            raise ValueError(
+                f"the run has made {trainer.global_step:,} steps, and {min(self._num_private, self.journal.num_steps()):,} of them are known "
+                "to be private\nprivacy cannot be had afterwards; start another run: --run NAME"
             )
         noise = self.noise_multiplier
         if noise is None:
@@ -233,11 +251,13 @@ class DifferentialPrivacy(Callback):
             delta,
         )
         noise = trainer.strategy.broadcast(noise)
+        if begun is not None:
+            _refuse_another(begun, self.mechanism)
         left = max(
             0, int(planned) - self.journal.num_steps()
         )  # steps after the last checkpoint are repeated, for nothing
         if trainer.is_global_zero:
-            self.journal.begin(self.mechanism, private=self.seed is None)
+            self.journal.begin(self.mechanism, self.secret, private=self.seed is None)
         trainer.strategy.barrier("journal")
         cost = epsilon_of(self.journal.stages(more=left), delta) if left or self.journal.stages() else 0.0
         if self.epsilon is not None and cost > self.epsilon * 1.001:
@@ -296,11 +316,23 @@ class DifferentialPrivacy(Callback):
         assert self.engine is not None
         self.engine.clip(self._units)
         self._units = None
+        self._num_parts_seen += 1
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
-        """Add up over processes, write the step down, add the noise, and only then fill ``.grad``."""
+        """Add up over processes, write the step down, add the noise, and only then fill ``.grad``.
+
+        Raises:
+            ValueError: the step is not one whole Poisson sample, since something else changed when steps are made.
+        """
         assert self.engine is not None
         assert self.mechanism is not None
+        if self._num_parts_seen != self.num_parts:
+            raise ValueError(
+                f"a step came after {self._num_parts_seen} parts of a sample; expected all {self.num_parts}\n"
+                "something else changes accumulate_grad_batches or cuts epochs short: take it out of trainer.callbacks"
+            )
+        self._num_parts_seen = 0
+        self._num_private += 1
         sums = self.engine.take()
         if trainer.world_size > 1:
             for total in sums.values():
@@ -320,7 +352,7 @@ class DifferentialPrivacy(Callback):
 
     def _noise_key(self, trainer: Trainer, sums: dict[str, Tensor], step: int) -> bytes:
         """One key for one release: other sums, or other noise, at the same step are another."""
-        message = f"{step} {asdict(cast(Mechanism, self.mechanism))} {digest(sums)}"
+        message = f"{step} {asdict(cast(Mechanism, self.mechanism))} {digest(sums, self.secret).hex()}"
         key = hmac.new(self.secret, message.encode(), hashlib.sha256).digest()
         return trainer.strategy.broadcast(key) if trainer.world_size > 1 else key
 
@@ -360,8 +392,22 @@ def is_private(trainer: Trainer) -> bool:
     return private_callback(trainer) is not None
 
 
+def _refuse_another(begun: Mechanism, now: Mechanism) -> None:
+    """Refuse to go on otherwise than the run began: its first steps protected other units, or otherwise."""
+    for name, before in asdict(begun).items():
+        after = asdict(now)[name]
+        if name != "delta" and before != after:
+            raise ValueError(
+                f"the run began with {name.replace('_', ' ')} {before}, and is resumed with {after}\n"
+                "resume it as it began, or start another run: --run NAME"
+            )
+
+
 def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
     data, strategy = trainer.datamodule, trainer.strategy  # type: ignore[attr-defined]
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if any(isinstance(one, GradientAccumulationScheduler) for one in callbacks):
+        yield "GradientAccumulationScheduler puts several samples into a step\ntake it out of trainer.callbacks"
     stop_words = getattr(data, "stop_words", None)
     if not isinstance(module, Task):
         yield f"{type(module).__name__} is no slimlit task\nsubclass slimlit.tasks.Task"
@@ -379,15 +425,3 @@ def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
         yield "overfit_batches repeats the same examples, which Poisson sampling does not\ntake it out"
     if stop_words is not None and stop_words.mode != "off" and stop_words.words == "corpus":
         yield "stop words counted in the private texts escape the noise\nset data.init_args.stop_words.words to a language"
-
-
-def digest(sums: dict[str, Tensor]) -> str:
-    """A fingerprint of tensors at the speed of memory: columns folded by exclusive or, then hashed."""
-    whole = hashlib.sha256()
-    for name, total in sums.items():
-        numbers = total.detach().cpu().numpy().reshape(-1).view(np.uint32)
-        most = len(numbers) // 4096 * 4096
-        whole.update(name.encode())
-        whole.update(np.bitwise_xor.reduce(numbers[:most].reshape(-1, 4096), axis=0).tobytes())
-        whole.update(numbers[most:].tobytes())
-    return whole.hexdigest()

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
 from slimlit.models.sources import find
-from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint
+from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
+from slimlit.text.cache import cache_folder
 
 
 def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> None:
@@ -21,6 +23,10 @@ def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> N
         run: with its student written.
         is_selected: whether validation texts chose among checkpoints.
     """
+    is_selected |= any(
+        isinstance(one, EarlyStopping | ModelCheckpoint) and str(one.monitor).startswith("validation")
+        for one in trainer.callbacks  # type: ignore[attr-defined]
+    )
     ledger = _before(task) + Ledger(_stages(trainer, run, is_selected), _notes(trainer))
     write(run.ledger, ledger.text())
     write(run.student / NAME, ledger.text())
@@ -31,26 +37,26 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
     data = trainer.datamodule  # type: ignore[attr-defined]
     sources, splits = getattr(data, "sources", {}), getattr(data, "splits", {})
     canaries = [f"{one.num} canaries drawn" for one in trainer.callbacks if isinstance(one, Canaries)]  # type: ignore[attr-defined]
-    found = []
+    found, key = [], machine_key(cache_folder())
     for split, kind in (("train", "training"), ("validation", "selection")):
         if split not in splits or (split == "validation" and not is_selected):
             continue
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
         real = len(texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real])
-        known = (run.name, kind, str(source), split, identity, len(texts))
+        identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real], key)
+        known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
         if split == "validation":
-            why = "the best checkpoint was chosen by its score on these texts, without noise"
-            found.append(Stage(*known, why=why))
+            why = "the end of training or the checkpoint was chosen by scores on these texts, without noise"
+            found.append(Stage(*known, len(texts), why=why))
         elif private is not None:
             steps, mechanism, why = private.releases(trainer)
-            unit = str(mechanism.get("unit", "example"))
+            unit, count = str(mechanism.get("unit", "example")), int(mechanism.get("num_units", len(texts)))
             said = "; ".join([why, *canaries] if why else canaries)
-            found.append(Stage(*known, unit=unit, steps=steps, why=said, mechanism=mechanism))
+            found.append(Stage(*known, count, unit, steps, said, mechanism, private.journal.identity()))
         else:
-            found.append(Stage(*known, why="; ".join(["trained without noise", *canaries])))
+            found.append(Stage(*known, len(texts), why="; ".join(["trained without noise", *canaries])))
     return found
 
 
@@ -65,9 +71,14 @@ def _before(task: Task) -> Ledger:
     """The ledgers of the models this one was made of."""
     whole = Ledger()
     for network in (task.teacher_network, task.student_network):
-        for source in (getattr(network, "source", None), getattr(network, "of", None)):
-            if source is not None:
-                whole += _of(source)
+        if network is None:
+            continue
+        made_of = network.made_of()
+        if made_of is None:
+            name = type(network).__name__
+            whole += Ledger(notes=[f"What {name} is made of, which it does not say ({name}.made_of)."])
+        for source in made_of or []:
+            whole += _of(source)
     return whole
 
 

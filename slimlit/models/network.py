@@ -24,6 +24,13 @@ class Network(ABC):
     def build(self, labels: Sequence[str], teacher: PreTrainedModel | None = None) -> PreTrainedModel:
         """The model, with a head over ``labels``; ``teacher`` is there for students made of one."""
 
+    def made_of(self) -> list[str] | None:
+        """The models, by source, whose weights it begins with beside the task's teacher: what they owe to data, it owes.
+
+        None where it does not say; the privacy ledger then notes that this is not known.
+        """
+        return None
+
     @property
     def tokenizer_source(self) -> str | None:
         """Where the tokenizer this model was trained with is found; None where the model brings none."""

@@ -50,6 +50,10 @@ class Pretrained(Network):
             classifier.encoder = load_whole(AutoModel, place, **without_pooler(config.encoder))
         return classifier
 
+    def made_of(self) -> list[str]:
+        """The source."""
+        return [self.source]
+
     @property
     def tokenizer_source(self) -> str:
         """The source itself: models travel with their tokenizers."""

@@ -99,6 +99,10 @@ class Shrunk(Network):
             student.classifier.load_state_dict(teacher.classifier.state_dict())
         return student
 
+    def made_of(self) -> list[str]:
+        """The model it is made of, where that is not the task's teacher."""
+        return [] if self.of is None else [self.of]
+
     @property
     def tokenizer_source(self) -> str | None:
         """That of the model it is made of."""

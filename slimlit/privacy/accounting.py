@@ -34,8 +34,8 @@ class NoisySteps:
             raise ValueError(f"noise multiplier is {self.noise_multiplier}; expected a number above 0")
         if not 0.0 < self.sample_rate <= 1.0:
             raise ValueError(f"sample rate is {self.sample_rate}; expected a probability above 0 and at most 1")
-        if self.num_steps < 1:
-            raise ValueError(f"{self.num_steps} steps; expected 1 or more")
+        if not isinstance(self.num_steps, int) or self.num_steps < 1:
+            raise ValueError(f"{self.num_steps} steps; expected a whole number, 1 or more")
 
 
 def epsilon_of(stages: Sequence[NoisySteps], delta: float) -> float:

@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from dataclasses import replace
 
 from slimlit import runs
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
@@ -102,6 +103,10 @@ def _of_plan(asked: argparse.Namespace) -> str:
 
 
 def _of_runs(asked: argparse.Namespace) -> str:
+    beside = [name for name in ("examples", "batch_size", "epochs", "steps", "epsilon", "noise_multiplier", "tuning_runs")
+              if getattr(asked, name) is not None]  # fmt: skip
+    if beside:
+        raise ValueError(f"--run tells what was done; --{beside[0].replace('_', '-')} plans: give one or the other")
     ledger = Ledger()
     for name in asked.run:
         ledger += _ledger_of(runs.find(name, asked.runs))
@@ -119,18 +124,27 @@ def _of_runs(asked: argparse.Namespace) -> str:
 
 
 def _ledger_of(run: Run) -> Ledger:
-    """A finished run's ledger; of another, what its journal says so far."""
-    if run.ledger.is_file():
-        return Ledger.read(run.ledger)
+    """What a run's ledger and, if its training was private, its journal say; of one that is not finished, so far."""
     journal = Journal(run.private)
     mechanism = journal.mechanism()
-    if mechanism is None:
+    if not run.ledger.is_file() and mechanism is None:
         raise ValueError(
             f"run {run.name!r} has neither a ledger nor a journal of private steps\nfinish it: {run.resume_command()}"
         )
+    written = Ledger.read(run.ledger) if run.ledger.is_file() else None
+    if mechanism is None:
+        assert written is not None
+        return written
+    steps = journal.stages() if journal.is_private() else None
+    if written is not None:  # the journal knows of steps made since
+        own = [stage for stage in written.stages if stage.identity == journal.identity()]
+        others = [stage for stage in written.stages if stage not in own]
+        return Ledger(
+            [*others, *(replace(stage, steps=steps if stage.steps is not None else None) for stage in own)],
+            written.notes,
+        )
     stage = Stage(
-        run.name, "training", f"the data of {run.name}", "train", run.name, mechanism.num_units, mechanism.unit,
-        journal.stages() if journal.is_private() else None, "so far" if journal.is_private() else "the noise was seeded",
-        {"delta": mechanism.delta},
+        run.name, "training", f"the data of {run.name}", "train", f"{run.name}:", mechanism.num_units, mechanism.unit,
+        steps, "so far" if journal.is_private() else "the noise was seeded", {"delta": mechanism.delta}, journal.identity(),
     )  # fmt: skip
     return Ledger([stage], ["What this unfinished run started from: its teacher and its weights."])

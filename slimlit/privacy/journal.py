@@ -1,7 +1,7 @@
 """The journal of a private run: every noisy step is written down before it is used; and the secret that keys noise and sampling."""
 
+import hashlib
 import json
-import math
 import os
 import secrets
 from collections import Counter
@@ -12,6 +12,7 @@ from typing import Any
 from slimlit.privacy.accounting import NoisySteps
 
 _SECRET, _JOURNAL = "secret", "journal.jsonl"
+_CUT_STEP, _CUT_MECHANISM = '{"step"', '{"mechanism"'  # how a line begins that a crash cut off
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Journal:
     """``private/`` in a run's directory: ``secret``, readable by its owner only, and ``journal.jsonl``, only ever appended to.
 
     A step that is repeated with the same sums draws the same noise and carries the same tag: that is one release. Another
-    tag at the same step is another release of the same sample, and counts.
+    tag at the same step is another release of the same sample, and counts; another secret draws another sample too.
+
+    Raises:
+        ValueError: whenever a journal is read that nobody can make sense of: then nothing may be claimed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,9 +78,10 @@ class Journal:
             file.write_bytes(bytes(32))
             file.unlink()
 
-    def begin(self, mechanism: Mechanism, private: bool = True) -> None:
+    def begin(self, mechanism: Mechanism, secret: bytes, private: bool = True) -> None:
         """Write down what the steps that follow do; only where it is not what the last ones did."""
-        entry = {"mechanism": asdict(mechanism), **({} if private else {"not private": "the noise was seeded"})}
+        entry = {"mechanism": asdict(mechanism), "secret": name_of(secret)}
+        entry |= {} if private else {"not private": "the noise was seeded"}
         begun = [line for line in self.lines() if "mechanism" in line]
         if not begun or begun[-1] != entry:
             self._append(entry)
@@ -98,17 +103,37 @@ class Journal:
             os.fsync(stream.fileno())
 
     def lines(self) -> list[dict[str, Any]]:
-        """All entries; one that cannot be read is an entry that says so."""
+        """All entries; a step that was cut off is a release of its own, and a mechanism that was is ``{}``."""
         if not self.path.exists():
             return []
-        found = []
-        for number, line in enumerate(self.path.read_text(encoding="utf-8", errors="replace").splitlines()):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = {"step": f"unreadable {number}", "tag": "unreadable"}
-            found.append(entry if isinstance(entry, dict) else {"step": f"unreadable {number}", "tag": "unreadable"})
-        return found
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [self._entry(number, line) for number, line in enumerate(lines, start=1)]
+
+    def _entry(self, number: int, line: str) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+            if "mechanism" in entry:
+                Mechanism(**entry["mechanism"])
+                NoisySteps(entry["mechanism"]["noise_multiplier"], entry["mechanism"]["sample_rate"], 1)
+                is_known = isinstance(entry["secret"], str)
+            else:
+                is_known = isinstance(entry["step"], int) and isinstance(entry["tag"], str)
+            if not is_known:
+                raise ValueError("not what a journal holds")
+            return dict(entry)
+        except (ValueError, KeyError, TypeError) as problem:
+            if line.startswith(_CUT_STEP) or _CUT_STEP.startswith(line):
+                return {"step": f"cut off in line {number}", "tag": ""}
+            if line.startswith(_CUT_MECHANISM) and not line.endswith("}"):
+                return {}
+            raise ValueError(
+                f"{self.path} is damaged in line {number}: {line[:40]!r}\nwithout it nothing can be said of the privacy of this run"
+            ) from problem
+
+    def identity(self) -> str:
+        """What tells this training from every other, whatever its folder is called; empty before it has begun."""
+        begun = [str(line["secret"]) for line in self.lines() if "mechanism" in line]
+        return begun[0] if begun else ""
 
     def is_private(self) -> bool:
         """Whether no part of the run drew seeded noise."""
@@ -121,24 +146,38 @@ class Journal:
 
     def num_steps(self) -> int:
         """How many different steps are written down."""
-        return len({str(line["step"]) for line in self.lines() if "step" in line})
+        return len({line["step"] for line in self.lines() if "step" in line})
 
     def stages(self, more: int = 0) -> list[NoisySteps]:
         """All releases so far, and ``more`` like the last, as the accountant counts them.
 
-        ``m`` different releases of one step's sample tell as much as one with noise smaller by the root of ``m``.
+        Different releases of one step's sample, with noise ``s_1, s_2, ...``, tell as much as one with noise
+        ``(sum s_i^-2)^(-1/2)``.
         """
-        counted: Counter[tuple[float, float]] = Counter()
-        releases: dict[tuple[float, float], dict[Any, set[str]]] = {}
-        now: tuple[float, float] | None = None
+        releases: dict[tuple[str, Any], dict[str, tuple[float, float]]] = {}
+        now: dict[str, Any] = {}
         for line in self.lines():
-            if "mechanism" in line:
-                now = (line["mechanism"]["noise_multiplier"], line["mechanism"]["sample_rate"])
-            elif now is not None:
-                releases.setdefault(now, {}).setdefault(line.get("step"), set()).add(str(line.get("tag")))
-        for (noise, rate), steps in releases.items():
-            for tags in steps.values():
-                counted[(noise / math.sqrt(len(tags)), rate)] += 1
-        if more and now is not None:
-            counted[now] += more
+            if "step" not in line:
+                now = line
+                continue
+            if not now:
+                raise ValueError(
+                    f"{self.path} is damaged: step {line['step']} stands before what it does\n"
+                    "without it nothing can be said of the privacy of this run"
+                )
+            done = (now["mechanism"]["noise_multiplier"], now["mechanism"]["sample_rate"])
+            releases.setdefault((now["secret"], line["step"]), {})[f"{line['tag']} {done}"] = done
+        counted: Counter[tuple[float, float]] = Counter()
+        for made in releases.values():
+            noise = (
+                sum(noise**-2 for noise, _ in made.values()) ** -0.5 if len(made) > 1 else next(iter(made.values()))[0]
+            )
+            counted[(noise, max(rate for _, rate in made.values()))] += 1
+        if more and now:
+            counted[(now["mechanism"]["noise_multiplier"], now["mechanism"]["sample_rate"])] += more
         return [NoisySteps(noise, rate, number) for (noise, rate), number in counted.items()]
+
+
+def name_of(secret: bytes) -> str:
+    """A name for a secret that tells nothing of it."""
+    return hashlib.sha256(b"name of " + secret).hexdigest()[:16]

@@ -3,7 +3,10 @@
 import hashlib
 import json
 import math
+import os
+import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,8 @@ class Stage:
     """One thing that was done with one data set.
 
     Args:
-        run: the run that did it, by name; the same run, data and kind is one stage however often it is met.
-        kind: ``training``, ``selection``, ``tuning``, ``vocabulary``.
+        run: the run that did it, by name.
+        kind: ``training`` or ``selection``.
         source: the file or name the data came from.
         split: which part of it.
         data: a fingerprint of its texts.
@@ -30,6 +33,7 @@ class Stage:
         steps: the noisy steps, or None where it was done without noise.
         why: in words, what was done.
         mechanism: clipping norm, rule and the rest, for the statement.
+        identity: what tells this training from another of the same name and settings; met twice it is one stage.
     """
 
     run: str
@@ -42,6 +46,7 @@ class Stage:
     steps: list[NoisySteps] | None = None
     why: str = ""
     mechanism: dict[str, Any] = field(default_factory=dict)
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,8 @@ class Ledger:
     def costs(self, delta: float | None = None) -> list[DataCost]:
         """What it cost each data set; ``delta`` is a tenth of one over its units where none is given.
 
-        Stages on the same texts, or on the same part of the same file, are on the same data set.
+        Stages on the same texts, or on the same part of the same file, are on the same data set; so are those whose texts
+        cannot be compared, since their fingerprints were taken on different machines.
         """
         groups: list[list[Stage]] = []
         for stage in self.stages:
@@ -110,7 +116,7 @@ class Ledger:
             units = sorted({stage.unit for stage in group})
             found.append(
                 DataCost(
-                    group[0].source,
+                    " and ".join(dict.fromkeys(stage.source for stage in group)),
                     group[0].split,
                     group[0].data,
                     most,
@@ -175,14 +181,33 @@ class Ledger:
         return "\n".join(lines) + "\n"
 
 
-def fingerprint(texts: Sequence[str], pairs: Sequence[str] | None = None) -> str:
-    """A fingerprint of a data set's texts, whatever tokenizer or label they have; their order does not count."""
+def fingerprint(texts: Sequence[str], pairs: Sequence[str] | None, key: bytes) -> str:
+    """A fingerprint of a data set's texts, whatever tokenizer or label they have; their order does not count.
+
+    Whoever has it but not the key cannot ask it whether a text is in the data.
+    """
     columns = [pairs] if pairs is not None else []
     whole = 0
     for row in zip(texts, *columns, strict=True):
-        one = hashlib.blake2b("\x00".join(row).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        one = hashlib.blake2b("\x00".join(row).encode("utf-8", "surrogatepass"), digest_size=16, key=key).digest()
         whole = (whole + int.from_bytes(one, "big")) % 2**128
-    return f"{whole:032x}"
+    return f"{hashlib.sha256(b'name of ' + key).hexdigest()[:8]}:{whole:032x}"
+
+
+def machine_key(folder: Path) -> bytes:
+    """The key of this machine's fingerprints, made when first asked for, readable by its owner only."""
+    file = folder / "fingerprints.key"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            suppress(FileExistsError),
+            os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new,
+        ):
+            new.write(secrets.token_bytes(32))
+    key = file.read_bytes()
+    if len(key) != 32:
+        raise ValueError(f"{file} has {len(key)} bytes; expected the 32 slimlit made\nremove it: another is made")
+    return key
 
 
 def total(stages: Sequence[Stage], delta: float) -> float:
@@ -202,7 +227,8 @@ def shown(value: float) -> str:
 
 
 def _same(one: Stage, other: Stage) -> bool:
-    return one.data == other.data or (one.source, one.split) == (other.source, other.split)
+    is_comparable = one.data.partition(":")[0] == other.data.partition(":")[0]
+    return not is_comparable or one.data == other.data or (one.source, one.split) == (other.source, other.split)
 
 
 def _number(value: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from transformers import AutoModel
@@ -351,7 +352,7 @@ def test_a_run_that_began_without_privacy_cannot_get_it(toy_model: Path, toy_fil
     trainer = toy_trainer(tmp_path, max_steps=5)
     trainer.fit(make_task(Pretrained(str(toy_model), pooling="attention")), datamodule=toy_data(toy_model, toy_files))
     trainer.save_checkpoint(tmp_path / "plain.ckpt")
-    with pytest.raises(ValueError, match="some were not private"):
+    with pytest.raises(ValueError, match="0 of them are known to be private"):
         toy_trainer(tmp_path, max_epochs=3, callbacks=[DifferentialPrivacy(noise_multiplier=1.0)]).fit(
             make_task(Pretrained(str(toy_model), pooling="attention")),
             datamodule=toy_data(toy_model, toy_files),
@@ -427,3 +428,63 @@ def test_a_private_run_shows_no_text_but_public_ones(toy_model: Path, toy_files:
     for file in [path for path in tmp_path.rglob("*") if path.is_file()]:
         content = file.read_text(encoding="utf-8", errors="replace")
         assert not any(text in content for text in texts), file
+
+
+def test_a_step_is_one_whole_sample_or_it_is_refused(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    class Impatient(Callback):
+        """Makes steps of half a sample, as nobody foresaw."""
+
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            trainer.accumulate_grad_batches = 1
+
+    private = DifferentialPrivacy(noise_multiplier=1.0, physical_batch_size=4, seed=SECRET)
+    with pytest.raises(ValueError, match=r"after 1 parts of a sample; expected all \d"):
+        fit(toy_model, toy_files, tmp_path / "a", private, Impatient(), max_steps=3)
+    scheduler = GradientAccumulationScheduler({0: 4})
+    with pytest.raises(ValueError, match="several samples into a step"):
+        fit(toy_model, toy_files, tmp_path / "b", DifferentialPrivacy(noise_multiplier=1.0, seed=SECRET), scheduler)
+
+
+def test_a_share_of_an_epoch_is_whole_steps(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    private = DifferentialPrivacy(noise_multiplier=1.0, physical_batch_size=4, seed=SECRET)
+    trainer = fit(toy_model, toy_files, tmp_path, private, max_epochs=2, limit_train_batches=0.3)
+    assert private.num_parts > 1
+    assert trainer.global_step == 2 * int(0.3 * private.num_steps)
+
+
+def test_a_checkpoint_of_steps_without_privacy_is_refused(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    """Even where a private run was killed and its journal is ahead of the checkpoint that others made."""
+
+    def private() -> DifferentialPrivacy:
+        return DifferentialPrivacy(noise_multiplier=1.0, seed=SECRET)
+
+    fit(toy_model, toy_files, tmp_path, private(), max_steps=6)
+    assert Journal(tmp_path / "private").num_steps() == 6
+    made = toy_trainer(tmp_path, max_steps=4)
+    made.fit(without_dropout(toy_model), datamodule=toy_data(toy_model, toy_files))
+    made.save_checkpoint(tmp_path / "plain.ckpt")
+    again = toy_trainer(tmp_path, callbacks=[private()], max_epochs=2)
+    task = without_dropout(toy_model)
+    with pytest.raises(ValueError, match="0 of them are known to be private"):
+        again.fit(task, datamodule=toy_data(toy_model, toy_files), ckpt_path=str(tmp_path / "plain.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"), [({"noise_multiplier": 2.0}, "noise multiplier"), ({"max_grad_norm": 0.5}, "max grad norm")]
+)
+def test_a_run_goes_on_as_it_began(
+    changed: dict[str, float], named: str, toy_model: Path, toy_files: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"noise_multiplier": 1.0, "seed": SECRET}
+    made = fit(toy_model, toy_files, tmp_path, DifferentialPrivacy(**settings), max_steps=3)
+    made.save_checkpoint(tmp_path / "last.ckpt")
+    again = toy_trainer(tmp_path, callbacks=[DifferentialPrivacy(**{**settings, **changed})], max_epochs=2)
+    with pytest.raises(ValueError, match=f"began with {named}"):
+        again.fit(
+            without_dropout(toy_model), datamodule=toy_data(toy_model, toy_files), ckpt_path=str(tmp_path / "last.ckpt")
+        )
+
+
+def test_a_delta_that_gives_whole_examples_away_is_refused(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="whole\nexample may be given away"):
+        fit(toy_model, toy_files, tmp_path, DifferentialPrivacy(epsilon=3.0, delta=0.1), max_steps=2)

@@ -198,11 +198,11 @@ def sampler_laws(make: Callable[..., PoissonBatches]) -> Iterator[str]:
 def journal_laws(make: Callable[[Path], Any], folder: Path) -> Iterator[str]:
     mechanism = Mechanism(1.0, 0.5, "flat", 0.1, 40.0, "example", 400, 1e-5)
     journal = make(folder)
-    journal.begin(mechanism)
+    journal.begin(mechanism, b"s" * 32)
     for number in range(5):
         journal.step(number, f"tag {number}")
     again = make(folder)
-    again.begin(mechanism)
+    again.begin(mechanism, b"s" * 32)
     for number in range(3, 7):
         again.step(number, f"tag {number}")
     if again.stages() != [NoisySteps(1.0, 0.1, 7)]:

@@ -254,9 +254,9 @@ SAMPLER_BUGS = (
 class StartsAnew(Journal):
     """The count begins again on resume."""
 
-    def begin(self, mechanism: Any, private: bool = True) -> None:
+    def begin(self, mechanism: Any, secret: bytes, private: bool = True) -> None:
         self.path.unlink(missing_ok=True)
-        super().begin(mechanism, private)
+        super().begin(mechanism, secret, private)
 
 
 class CountsTheHighestStep(Journal):

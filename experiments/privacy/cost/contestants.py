@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from experiments.privacy.cost.networks import Job, losses_of
-from slimlit.callbacks.differential_privacy import digest
 from slimlit.privacy.engine import ClippedGradients
-from slimlit.privacy.noise import add_noise
+from slimlit.privacy.noise import add_noise, digest
 from slimlit.tasks.optimizers import AdamW
 from slimlit.types import Batch
 
@@ -47,7 +46,7 @@ def slimlit(job: Job, noise: bool = True) -> Step:
         engine.clip()
         sums = engine.take()
         if noise:
-            key = f"{digest(sums)} {number}".encode()
+            key = digest(sums, bytes(32)) + str(number).encode()
             add_noise(sums, NOISE_MULTIPLIER * MAX_GRAD_NORM, key, job.batch_size)
         for name, parameter in engine.parameters.items():
             parameter.grad = sums[name]
