@@ -16,6 +16,7 @@ from slimlit.models import Pretrained, PreTrainedModel, read
 from slimlit.privacy.attacks import Texts
 from slimlit.privacy.audit import Audit, Claim, attack_canaries, attack_real
 from slimlit.privacy.canaries import read_canaries
+from slimlit.privacy.journal import Journal
 from slimlit.privacy.ledger import Ledger, shown, total
 from slimlit.privacy.lower_bound import permitted
 from slimlit.runs import Run
@@ -77,14 +78,20 @@ def draw_audit(audit: Audit) -> str:
 
 
 def _claim(run: Run, num_examples: int) -> Claim:
-    """Epsilon of the run's own training: its canaries were in no other."""
+    """Epsilon of the run's own training, whatever its folder is called now: its canaries were in no other.
+
+    Raises:
+        ValueError: its ledger is gone.
+    """
     if not run.ledger.is_file():
+        raise ValueError(f"run {run.name!r} has no ledger any more, so nothing is claimed: {run.ledger} is gone")
+    stages = [one for one in Ledger.read(run.ledger).stages if one.kind == "training"]
+    identity = Journal(run.private).identity()
+    own = [one for one in stages if one.identity == identity and (identity or one.run == run.name)]
+    if not own:
         return Claim(math.inf, 0.1 / num_examples)
-    stages = [one for one in Ledger.read(run.ledger).stages if one.run == run.name and one.kind == "training"]
-    if not stages:
-        return Claim(math.inf, 0.1 / num_examples)
-    delta = min(float(one.mechanism.get("delta", 0.1 / one.num_units)) for one in stages)
-    return Claim(total(stages, delta), delta)
+    delta = min(float(one.mechanism.get("delta", 0.1 / one.num_units)) for one in own)
+    return Claim(total(own, delta), delta)
 
 
 def _identities(texts: TokenizedTexts) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +12,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import GradientAccumulationScheduler
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, distributed, nn
 
 from slimlit.callbacks.canaries import plant_canaries
+from slimlit.callbacks.refusals import problems, refuse_another
 from slimlit.data.batches import cuts
 from slimlit.data.tokenized import TokenizedTexts
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
@@ -171,7 +170,7 @@ class DifferentialPrivacy(Callback):
         Raises:
             ValueError: with what to change.
         """
-        problem = next(_problems(trainer, module), None)
+        problem = next(problems(trainer, module), None)
         if problem is not None:
             raise ValueError(f"no privacy this way: {problem}")
 
@@ -252,7 +251,7 @@ class DifferentialPrivacy(Callback):
         )
         noise = trainer.strategy.broadcast(noise)
         if begun is not None:
-            _refuse_another(begun, self.mechanism)
+            refuse_another(begun, self.mechanism)
         left = max(
             0, int(planned) - self.journal.num_steps()
         )  # steps after the last checkpoint are repeated, for nothing
@@ -390,38 +389,3 @@ def private_callback(trainer: Trainer) -> DifferentialPrivacy | None:
 def is_private(trainer: Trainer) -> bool:
     """Whether the texts are private: then nobody is shown any, nor counts of how many a step took."""
     return private_callback(trainer) is not None
-
-
-def _refuse_another(begun: Mechanism, now: Mechanism) -> None:
-    """Refuse to go on otherwise than the run began: its first steps protected other units, or otherwise."""
-    for name, before in asdict(begun).items():
-        after = asdict(now)[name]
-        if name != "delta" and before != after:
-            raise ValueError(
-                f"the run began with {name.replace('_', ' ')} {before}, and is resumed with {after}\n"
-                "resume it as it began, or start another run: --run NAME"
-            )
-
-
-def _problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
-    data, strategy = trainer.datamodule, trainer.strategy  # type: ignore[attr-defined]
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    if any(isinstance(one, GradientAccumulationScheduler) for one in callbacks):
-        yield "GradientAccumulationScheduler puts several samples into a step\ntake it out of trainer.callbacks"
-    stop_words = getattr(data, "stop_words", None)
-    if not isinstance(module, Task):
-        yield f"{type(module).__name__} is no slimlit task\nsubclass slimlit.tasks.Task"
-    if not module.automatic_optimization:
-        yield "manual optimization makes its own steps\nset automatic_optimization"
-    if not hasattr(data, "draw"):
-        yield f"{type(data).__name__} cannot be sampled example by example\nuse slimlit.data.TextClassification"
-    if trainer.gradient_clip_val is not None:
-        yield "gradient_clip_val clips the sum, after the noise\ntake it out: max_grad_norm clips each example"
-    if trainer.precision not in ("32-true", "bf16-mixed"):
-        yield f"precision {trainer.precision} scales or rounds gradients\nset trainer.precision to bf16-mixed or 32-true"
-    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
-        yield f"strategy {type(strategy).__name__} keeps gradients where the noise cannot reach\nuse one device, or ddp"
-    if trainer.overfit_batches > 0:  # type: ignore[attr-defined]
-        yield "overfit_batches repeats the same examples, which Poisson sampling does not\ntake it out"
-    if stop_words is not None and stop_words.mode != "off" and stop_words.words == "corpus":
-        yield "stop words counted in the private texts escape the noise\nset data.init_args.stop_words.words to a language"

@@ -24,7 +24,7 @@ def add_noise(to: Mapping[str, Tensor], std: float, key: bytes, divisor: float =
     One thread makes 500 million numbers a second; several, with Python's lock between them, made fewer.
 
     Guarantees:
-        - the same numbers whatever the device and the number of threads.
+        - the same noise whatever the device and the number of threads.
 
     Args:
         to: tensors by name; contiguous.
