@@ -47,11 +47,11 @@ def test_no_public_stage_reads_a_private_training_file():
 def test_the_share_kept_is_of_the_ordinary_student():
     scores = {**scores_of("sst2", 0.8), "sst2-with-3-1": {"accuracy": 0.83}}
     rows = table(scores, SETS).splitlines()
-    assert rows[2].startswith("| SST-2 | without | 0.800 (0.800–0.800)")
+    assert rows[2].startswith("| SST-2 | without | – | 0.800 (0.800–0.800)")
     assert rows[3].endswith(
         "| 0.810 (0.800–0.830) | 0.800 (0.800–0.800) | 0.800 (0.800–0.800) | 101.2% | 0.800 (1 seed) |"
     )
-    assert rows[4] == "| AG News | without | – | – | – | – | – | – |"
+    assert rows[4] == "| AG News | without | – | – | – | – | – | – | – |"
 
 
 def test_the_plot_is_whole_and_has_a_dot_for_each_mean():

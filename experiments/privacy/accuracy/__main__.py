@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--runs", type=Path, default=Path("/tmp/accuracy-runs"))
     parser.add_argument("--only", nargs="+", default=["sst2", "ag", "zh"], help="data sets")
     parser.add_argument("--stages", nargs="+", default=["public", "students", "ordinary"])
-    parser.add_argument("--seeds", type=int, default=3, help="of the ordinary students")
+    parser.add_argument("--seeds", type=int, default=1, help="of the ordinary students")
     asked = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from experiments.privacy.accuracy import public_text, results

@@ -39,17 +39,23 @@ def ordinary(scores: Scores, data: str) -> tuple[float, float, float, int] | Non
     return mean_and_spread(scores, (f"{data}-ordinary-{seed}" for seed in SEEDS))
 
 
+def public(scores: Scores, data: DataSet) -> tuple[float, float, float, int] | None:
+    """The public student as it is, where its classes are those of the private texts."""
+    return mean_and_spread(scores, [f"{data.name}-public-student"] if data.has_public_labels else [])
+
+
 def table(scores: Scores, sets: Iterable[DataSet]) -> str:
     """One row a data set and kind: mean accuracy, lowest to highest, and the share of the ordinary student's."""
     heads = ["ε = none" if epsilon is None else f"ε = {epsilon:g}" for epsilon in EPSILONS]
     lines = [
-        f"| data | distillation | {' | '.join(heads)} | share kept at ε = 3 | ordinary student |",
-        "|---" * 8 + "|",
+        f"| data | distillation | public text alone | {' | '.join(heads)} | share kept at ε = 3 | ordinary student |",
+        "|---" * 9 + "|",
     ]
     for data in sets:
         whole = ordinary(scores, data.name)
         for kind in KINDS:
-            cells = [data.title, kind]
+            alone = public(scores, data) if kind == "with" else None
+            cells = [data.title, kind, f"{alone[0]:.3f}" if alone else "–"]
             for epsilon in EPSILONS:
                 one = mean_and_spread(scores, (name_of(data.name, kind, epsilon, seed) for seed in SEEDS))
                 cells.append("–" if one is None else f"{one[0]:.3f} ({one[1]:.3f}–{one[2]:.3f})")
