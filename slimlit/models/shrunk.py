@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -65,6 +66,7 @@ class Shrunk(Network):
                 f"layers {self.layers} asked of a teacher of {depth} layers\nexpected numbers from 1 to {depth}"
             )
         encoder.num_hidden_layers = len(self.layers)
+        encoder.dtype = torch.float32  # of a source saved in half precision the student would be made in it
         feed_forward = _FEED_FORWARD.get(encoder.model_type, "intermediate_size")
         if not hasattr(encoder, feed_forward) or encoder.is_encoder_decoder:
             raise ValueError(

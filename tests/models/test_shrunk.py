@@ -92,3 +92,14 @@ def test_a_folder_that_lacks_weights_is_refused_and_not_filled_with_noise(tmp_pa
     deeper.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="lack 16 of BertModel's: encoder.layer.4"):
         Pretrained(str(tmp_path), pooling="mean").build(LABELS)
+
+
+def test_a_student_of_a_model_saved_in_half_precision_is_made_in_float32(tmp_path: Path) -> None:
+    big = BertModel(CONFIG, add_pooling_layer=False).half()
+    big.save_pretrained(tmp_path)
+    small = Shrunk(layers=[2], of=str(tmp_path)).build(LABELS)
+    assert {weight.dtype for weight in small.parameters()} == {torch.float32}
+    small.save_pretrained(tmp_path / "student")
+    assert {weight.dtype for weight in Pretrained(str(tmp_path / "student")).build(LABELS).parameters()} == {
+        torch.float32
+    }

@@ -1,0 +1,1 @@
+"""Accuracy against epsilon: small students trained in private, with distillation and without."""
