@@ -2,6 +2,7 @@
 
 from transformers import PreTrainedModel
 
+from slimlit.models.frozen import Frozen
 from slimlit.models.network import Network
 from slimlit.models.pretrained import Pretrained
 from slimlit.models.reading import read
@@ -9,6 +10,7 @@ from slimlit.models.sequence_classifier import SequenceClassifier, SequenceClass
 from slimlit.models.shrunk import Shrunk
 
 __all__ = [
+    "Frozen",
     "Network",
     "PreTrainedModel",
     "Pretrained",

@@ -4,10 +4,8 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import pytest
 import torch
 
-from experiments.privacy.accuracy.frozen import Frozen
 from experiments.privacy.accuracy.plan import data_sets, ordinary_job, public_jobs, student_jobs
 from experiments.privacy.accuracy.plot import plot
 from experiments.privacy.accuracy.results import table
@@ -58,26 +56,6 @@ def test_the_plot_is_whole_and_has_a_dot_for_each_mean():
     drawing = ET.fromstring(plot(scores_of("sst2", 0.8) | scores_of("ag", 0.9), SETS))
     dots = [one for one in drawing.iter() if one.tag.endswith("circle")]
     assert len(dots) == 2 * 2 * 4
-
-
-@pytest.fixture
-def folder(tmp_path: Path, toy_model: Path) -> Path:
-    """A small student, saved."""
-    Shrunk([1], pooling="mean", of=str(toy_model)).build(["0", "1"]).save_pretrained(tmp_path / "student")
-    return tmp_path / "student"
-
-
-def test_a_remembered_text_reads_as_it_did_however_much_padding_comes_with_it(folder):
-    student = Frozen(str(folder)).build(["0", "1"]).train()
-    assert not any(weight.requires_grad for weight in student.encoder.parameters())
-    ids, mask = torch.tensor([[2, 7, 8, 3], [2, 9, 3, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
-    first = student.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    again = student.encoder(input_ids=ids[1:, :3], attention_mask=mask[1:, :3]).last_hidden_state
-    fresh = Frozen.__mro__[1](str(folder), "mean").build(["0", "1"]).eval()
-    with torch.no_grad():
-        expected = fresh.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-    assert torch.equal(first[1, :3], again[0])
-    assert torch.allclose(first[0], expected[0], atol=2**-7 * float(expected.abs().max()))  # kept in bfloat16
 
 
 def test_standardised_vectors_have_mean_zero_and_variance_one(toy_files, toy_model):

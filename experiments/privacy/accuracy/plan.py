@@ -126,7 +126,7 @@ def student_jobs(data: DataSet, runs: Path, shared: Path) -> Iterator[Job]:
                 options = ["--config", str(HERE / "student.yaml")]
                 if epsilon is not None:
                     options += ["--config", str(HERE / f"epsilon_{epsilon:g}.yaml")]
-                options += [*data.files(shared), f"--model.student.of={encoder}", f"--data.tokenizer={encoder}"]
+                options += [*data.files(shared), f"--model.student.source={encoder}", f"--data.tokenizer={encoder}"]
                 options += [*data.precision(), f"--seed_everything={seed}", f"--data.seed={seed}"]
                 yield Job(name_of(data.name, kind, epsilon, seed), options, epsilon is not None)
 
