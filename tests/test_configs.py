@@ -34,6 +34,7 @@ def test_every_config_is_run_by_a_test() -> None:
         "narrow",
         "two_processes",
         "private",
+        "public",
         "canaries",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
@@ -59,6 +60,13 @@ def test_canaries_are_planted_with_one_fragment_more() -> None:
     assert report["canaries"]["drawn"] == 500
     ledger = json.loads(Path("runs/watched/privacy.json").read_text())
     assert ledger["stages"][0]["why"] == "trained without noise; 500 canaries drawn"
+
+
+def test_a_head_is_trained_privately_on_a_public_encoder() -> None:
+    fit("--config", "configs/public.yaml")
+    fit("--config", "configs/private.yaml", "--run", "student")
+    ledger = json.loads(Path("runs/student/privacy.json").read_text())
+    assert {stage["run"]: stage["steps"] is None for stage in ledger["stages"]} == {"public": True, "student": False}
 
 
 def test_any_config_trains_privately_with_one_fragment_more() -> None:

@@ -1,23 +1,25 @@
-"""The verdict of the demo: teacher and student side by side in quality, size and speed."""
+"""The verdict of the demo: teacher, student and private student side by side in quality, size, speed and privacy."""
 
 import json
 import math
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 import slimlit.models  # noqa: F401 (teaches AutoModel our classifier)
+from slimlit.privacy.ledger import shown
 
 SENTENCE = "a gripping , quietly funny film that never once talks down to its audience , even when it should have ."
 
 
-def verdict(teacher_run: Path, student_run: Path) -> str:
-    """A few lines: accuracy, share kept, parameters, file size, latency on one thread and on two, and where things are."""
-    runs = {"teacher": teacher_run, "student": student_run}
-    scores = {name: json.loads((run / "reports" / "test.json").read_text()) for name, run in runs.items()}
+def verdict(teacher_run: Path, student_run: Path, private_run: Path) -> str:
+    """A few lines: accuracy, size, latency on one thread and on two, epsilon and what the attack found, and where things are."""
+    runs = {"teacher": teacher_run, "student": student_run, "private": private_run}
+    scores = {name: read(run / "reports" / "test.json") for name, run in runs.items()}
     models = {
         name: AutoModelForSequenceClassification.from_pretrained(run / "student").eval() for name, run in runs.items()
     }
@@ -25,20 +27,27 @@ def verdict(teacher_run: Path, student_run: Path) -> str:
         name: sum(file.stat().st_size for file in (run / "student").glob("*.safetensors")) for name, run in runs.items()
     }
     times = {threads: latencies(models, teacher_run / "student", threads) for threads in (1, 2)}
-    rows = [f"{'':12}{'teacher':>12}{'student':>12}"]
     accuracy = {name: score["test/accuracy"] for name, score in scores.items()}
-    rows.append(f"{'accuracy':12}{accuracy['teacher']:12.4f}{accuracy['student']:12.4f}")
     counts = {name: sum(weight.numel() for weight in model.parameters()) / 1e6 for name, model in models.items()}
-    rows.append(f"{'parameters':12}{counts['teacher']:10.1f} M{counts['student']:10.1f} M")
-    rows.append(f"{'file size':12}{sizes['teacher'] / 2**20:8.1f} MiB{sizes['student'] / 2**20:8.1f} MiB")
-    for threads, taken in times.items():
-        label = f"{threads} thread{'s' * (threads > 1)}"
-        rows.append(f"{label:12}{taken['teacher'] * 1e3:9.1f} ms{taken['student'] * 1e3:9.1f} ms")
+    audit = read(private_run / "reports" / "audit.json")
+    rows = [
+        row("", *runs),
+        row("accuracy", *(f"{value:.4f}" for value in accuracy.values())),
+        row("parameters", *(f"{count:.1f} M" for count in counts.values())),
+        row("file size", *(f"{size / 2**20:.1f} MiB" for size in sizes.values())),
+        *(
+            row(f"{threads} thread{'s' * (threads > 1)}", *(f"{taken[name] * 1e3:.1f} ms" for name in runs))
+            for threads, taken in times.items()
+        ),
+        row("epsilon", "infinite", "infinite", shown(audit["claimed epsilon"])),
+    ]
     kept = accuracy["student"] / accuracy["teacher"]
-    count = json.loads((student_run / "reports" / "data-test.json").read_text())["test"]["examples"]
+    count = read(student_run / "reports" / "data-test.json")["test"]["examples"]
     # they can differ only on texts where they disagree: a bound on the standard error of the difference
     error = math.sqrt((1 - scores["student"]["test/agreement"]) / count) / accuracy["teacher"]
     layers = {name: model.config.num_hidden_layers for name, model in models.items()}
+    best = max(found["auc"] for name, found in audit["attacks"].items() if name != "words alone")
+    bound = audit["epsilon is at least"]
     return "\n".join(
         [
             "",
@@ -47,12 +56,29 @@ def verdict(teacher_run: Path, student_run: Path) -> str:
             f"The student keeps {kept:.1%} of the teacher's test accuracy (standard error {error:.1%}, {count} texts)",
             f"with {layers['student']} of its {layers['teacher']} layers, and answers one sentence "
             f"{times[1]['teacher'] / times[1]['student']:.1f} times as fast on one thread.",
-            f"run directory  {student_run}",
+            f"The private student keeps {accuracy['private'] / accuracy['student']:.1%} of the student's, at epsilon "
+            f"{shown(audit['claimed epsilon'])} and delta {audit['delta']:.2g} for each private sentence;",
+            "its encoder learned from public reviews alone. The attack told members from others with an AUC of "
+            f"{best:.2f} at best",
+            f"(0.5 is chance), and from {bound['num_canaries']} canaries that epsilon is at least {bound['epsilon']:.2f}.",
+            f"run directory  {student_run}, {private_run}",
             f"student        {student_run / 'student'}  (a Hugging Face folder)",
-            f"pictures       {student_run / 'attention' / 'index.html'} and {student_run / 'reports'}",
+            f"pictures       {student_run / 'attention' / 'index.html'}, {student_run / 'reports'}, "
+            f"{private_run / 'reports' / 'audit.svg'}",
             "next           python -m slimlit fit --help, or your own CSV: --data.train my.csv (README.md)",
         ]
     )
+
+
+def row(name: str, *cells: str) -> str:
+    """A row of the table."""
+    return f"{name:12}" + "".join(f"{cell:>12}" for cell in cells)
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A report."""
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def latencies(

@@ -44,19 +44,22 @@ def sentences(text: str) -> list[str]:
     return re.split(r"(?<=[.!?])\s+", text)
 
 
-def write(folder: Path, shared: Path, most: int = 16_000) -> None:
-    """Write the three files into a folder, shuffled, ``most`` rows of each, unless they are there."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save(file: Path, made: Iterator[tuple[str, str]], most: int = 16_000) -> None:
+    """Write texts and labels as TSV, shuffled, at most so many."""
+    random.seed(0)
+    rows = list(made)
+    random.shuffle(rows)
+    lines = ["text\tlabel", *(" ".join(text.split()) + f"\t{label}" for text, label in rows[:most])]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write(folder: Path, shared: Path) -> None:
+    """Write the three files into a folder, those that are not there."""
     for name, make in {
         "films": films,
         "news": lambda: news(shared),
         "reviews": lambda: chinese_reviews(shared),
     }.items():
-        file = folder / f"{name}.tsv"
-        if file.exists():
-            continue
-        random.seed(0)
-        rows = list(make())
-        random.shuffle(rows)
-        lines = ["text\tlabel", *(" ".join(text.split()) + f"\t{label}" for text, label in rows[:most])]
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        if not (folder / f"{name}.tsv").exists():
+            save(folder / f"{name}.tsv", make())
