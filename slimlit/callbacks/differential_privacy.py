@@ -116,6 +116,7 @@ class DifferentialPrivacy(Callback):
         """Refuse what cannot be private, and put Poisson sampling in the place of batches."""
         if stage != TrainerFn.FITTING:
             return
+        self._num_private = self._num_parts_seen = 0  # a checkpoint, where there is one, is read after this
         self._refuse(trainer, pl_module)
         plant_canaries(trainer)
         assert isinstance(pl_module, Task)
