@@ -256,6 +256,10 @@ class SlimCLI(LightningCLI):
             raise ValueError(
                 f"audit reads labelled texts, and {type(datamodule).__name__} has none\nexpected TextClassification"
             )
+        if max_examples < 1:
+            raise ValueError(f"--max_examples is {max_examples}; expected 1 or more texts of each side")
+        if seed < 0:
+            raise ValueError(f"--seed is {seed}; expected 0 or more")
         from slimlit.auditor import audit_run, draw_audit
 
         device = self.trainer.strategy.root_device

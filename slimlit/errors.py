@@ -65,7 +65,7 @@ def _explain(problem: Exception, arguments: list[str]) -> str:
         return missing_file(str(problem.filename))
     settings = read_command_line(arguments[1:])
     if isinstance(problem, ArgumentError):
-        return find_fault(settings) or _innermost(str(problem))
+        return find_fault(settings, arguments[0]) or _innermost(str(problem))
     place = _place_of(problem, settings)
     return f"{place}: {problem}" if place else str(problem)
 

@@ -24,13 +24,15 @@ class ConfigError(Exception):
     """What is wrong, in a few lines that begin with the place."""
 
 
-def find_fault(settings: Setting) -> str | None:
-    """The first fault of the settings of a run, in the order they are written; None where there is none to be seen."""
-    from slimlit.cli import OPTIONS
+def find_fault(settings: Setting, verb: str = "fit") -> str | None:
+    """The first fault of the settings of a verb, in the order they are written; None where there is none to be seen."""
+    from slimlit.cli import OPTIONS, AuditingTrainer
 
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
+    of_audit = _parameters(AuditingTrainer.audit) if verb == "audit" else {}
+    options = {**OPTIONS, **{name: one.annotation for name, one in of_audit.items() if name != "self"}}
     own = {
-        **OPTIONS,
+        **options,
         "seed_everything": bool | int,
         "ckpt_path": Any,
         "weights_only": Any,
@@ -50,7 +52,7 @@ def find_fault(settings: Setting) -> str | None:
             else:
                 _check_known(
                     key,
-                    [*groups, "model", "data", *OPTIONS, "seed_everything"],
+                    [*groups, "model", "data", *options, "seed_everything"],
                     setting.place,
                     f"no setting {key!r}",
                     own,

@@ -100,18 +100,25 @@ def missing_file(name: str) -> str:
 
 
 def merge(below: Setting, above: Setting) -> None:
-    """Put the settings of ``above`` over those of ``below``, as the parser does: dicts merge, lists replace."""
+    """Put the settings of ``above`` over those of ``below``, as the parser does: dicts merge, lists replace, ``name+`` adds."""
     if not isinstance(below.value, dict) or not isinstance(above.value, dict):
         below.value, below.place = above.value, above.place
         return
     if above.class_path not in (None, below.class_path):
         below.value = {}  # another class takes other settings
     for key, child in above.value.items():
-        if key in below.value:
-            merge(below.value[key], child)
+        if key.endswith("+"):
+            _add(below, key.removesuffix("+"), child)
         else:
-            below.value[key] = child
+            merge(below.value.setdefault(key, Setting({}, child.place)), child)
     below.place = above.place if not below.place else below.place
+
+
+def _add(to: Setting, key: str, given: Setting) -> None:
+    """Put a setting, or each of a list, behind those of a list."""
+    old = to.value.get(key)
+    added = given.value if isinstance(given.value, list) else [given]
+    to.value[key] = Setting([*(old.value if old and isinstance(old.value, list) else []), *added], given.place)
 
 
 def _convert(node: yaml.Node, loader: yaml.SafeLoader, path: Path) -> Setting:
@@ -169,11 +176,7 @@ def _set(root: Setting, name: str, given: Setting) -> None:
         if depth < len(keys) - 1:
             here = here.value.setdefault(key, Setting({}, given.place))
         elif name.endswith("+"):
-            old = here.value.get(key)
-            added = given.value if isinstance(given.value, list) else [given]
-            here.value[key] = Setting(
-                [*(old.value if old and isinstance(old.value, list) else []), *added], given.place
-            )
+            _add(here, key, given)
         elif key in here.value:
             merge(here.value[key], given)
         else:

@@ -123,7 +123,12 @@ def test_texts_that_chose_the_checkpoint_are_no_outsiders() -> None:
         (["--run", "plian"], "did you mean 'plain'?"),
         ([], "for example: slimlit audit --run first"),
         (["--run", "plain", "--data.test", "nothing.csv"], "no such file: nothing.csv"),
-        (["--run", "plain", "--max_examples", "few"], "max_examples"),
+        (["--run", "plain", "--max_examples", "few"], "max_examples is 'few'; expected int"),
+        (["--run", "plain", "--max_examples", "0"], "--max_examples is 0; expected 1 or more"),
+        (["--run", "plain", "--max_examples=-5"], "--max_examples is -5; expected 1 or more"),
+        (["--run", "plain", "--seed=-1"], "--seed is -1; expected 0 or more"),
+        (["--run", "plain", "--max_exampels", "5"], "did you mean 'max_examples'?"),
+        (["--run", "plain", "--qqq", "5"], "max_examples, seed"),
     ],
 )
 def test_mistakes_are_told_in_a_few_lines(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

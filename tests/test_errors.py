@@ -96,6 +96,30 @@ def test_a_mistake_in_yaml_is_named_with_its_line_and_the_nearest_word(
 
 
 @pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("epsilom: 3", ["p.yaml:6: trainer.callbacks[0]: slimlit.callbacks.DifferentialPrivacy takes no 'epsilom'", "did you mean 'epsilon'?"]),
+        ("clipping: flaat", ["p.yaml:6: trainer.callbacks[0].clipping is 'flaat'", "did you mean 'flat'?"]),
+        ("max_grad_norm: .inf", ["p.yaml:6: DifferentialPrivacy.max_grad_norm is inf; expected a number above 0"]),
+        ("max_grad_norm: inf", ["p.yaml:6: trainer.callbacks[0].max_grad_norm is 'inf'; expected float"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("after", [True, False])
+def test_a_mistake_in_what_a_fragment_adds_is_named_with_its_line(
+    setting: str, said: list[str], after: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.yaml").write_text(CONFIG)
+    Path("p.yaml").write_text(
+        "trainer:\n  callbacks+:\n    - class_path: slimlit.callbacks.DifferentialPrivacy\n"
+        f"      init_args:\n        epsilon: 3.0\n        {setting}\n"
+    )
+    files = ["--config", "a.yaml", "--config", "p.yaml"]
+    error = errors(capsys, *(files if after else [*files[2:], *files[:2]]))
+    assert error.startswith(f"error: {said[0]}"), error
+    assert all(part in error for part in said), error
+
+
+@pytest.mark.parametrize(
     ("option", "said"),
     [
         ("--trainer.max_epoch=3", ["--trainer.max_epoch: trainer takes no 'max_epoch'", "did you mean 'max_epochs'?"]),

@@ -1,7 +1,7 @@
 """``epsilon_of``: the privacy that steps of noisy gradients cost, by privacy loss distributions; ``noise_for`` the other way round."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,10 @@ from scipy.special import ndtr
 
 Numbers = npt.NDArray[np.float64]
 _TAIL = 9.0  # standard deviations: what lies beyond, 1e-19, counts as told
-_MAX_POINTS = 2**21
+_MAX_POINTS = 2**21  # of the loss of one step
+_MAX_SUMS = 2**22  # of the sum of all steps: where it would take more, the grid is made coarser
+_COARSE = 8.0  # how much coarser the grid is while noise is sought, before it is settled on the fine one
+_NO_NOISE = 1e-6  # a multiplier below it is none
 _SLACK = 1e-4  # share of delta given to what wraps around in the convolution
 _MIN_DELTA = 1e-10  # below it the rounding errors of the convolution would count
 
@@ -46,17 +49,14 @@ def epsilon_of(stages: Sequence[NoisySteps], delta: float) -> float:
 
     Guarantees:
         - never below the true value, whatever the grid, but for rounding errors of double precision;
+        - a number, or infinity where there is next to no noise, for all stages and every delta;
         - joint: stages cost together no more than the sum of their epsilons.
 
     Raises:
         ValueError: delta is none.
     Source: Doroshenko et al. 2022, arXiv:2207.04380; Koskela, Jälkö, Honkela 2020, arXiv:1906.03049.
     """
-    if not _MIN_DELTA <= delta < 1.0:
-        raise ValueError(
-            f"delta is {delta}; expected {_MIN_DELTA:g} or more, and below one over the number of examples"
-        )
-    return max(_epsilon(stages, delta, removed) for removed in (True, False))
+    return _cost(stages, delta)
 
 
 def noise_for(epsilon: float, delta: float, sample_rate: float, num_steps: int) -> float:
@@ -68,28 +68,58 @@ def noise_for(epsilon: float, delta: float, sample_rate: float, num_steps: int) 
     if not 0.0 < epsilon < math.inf:
         raise ValueError(f"epsilon is {epsilon}; expected a number above 0")
 
-    def cost(noise: float) -> float:
-        return epsilon_of([NoisySteps(noise, sample_rate, num_steps)], delta)
+    def is_enough(noise: float, coarseness: float = 1.0) -> bool:
+        return _cost([NoisySteps(noise, sample_rate, num_steps)], delta, coarseness) <= epsilon
+
+    def is_plenty(noise: float) -> bool:
+        return is_enough(noise, _COARSE)
 
     low, high = 0.0, 1.0
-    while cost(high) > epsilon:
+    while not is_plenty(high):
         low, high = high, high * 2
         if high > 1e4:
             raise ValueError(f"no noise gives epsilon {epsilon} at delta {delta}: take fewer steps or larger ones")
+    low, high = _bisect(is_plenty, low, high)
+    width = high - low
+    while not is_enough(high):
+        low, high = high, high + width
+    while low > 0.0 and is_enough(low):
+        low, high, width = max(0.0, low - width), low, 2 * width
+    return _bisect(is_enough, low, high)[1]
+
+
+def _bisect(is_enough: Callable[[float], bool], low: float, high: float) -> tuple[float, float]:
+    """Two numbers a thousandth apart, the lower not enough and the higher enough."""
     while high - low > 1e-3 * min(1.0, high):
         middle = (low + high) / 2
-        low, high = (low, middle) if cost(middle) <= epsilon else (middle, high)
-    return high
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return low, high
 
 
-def _epsilon(stages: Sequence[NoisySteps], delta: float, removed: bool) -> float:
-    grids = [_grid(stage) for stage in stages]
-    step = min(grids)
-    losses = [_loss(stage, step, removed) for stage in stages]
+def _cost(stages: Sequence[NoisySteps], delta: float, coarseness: float = 1.0) -> float:
+    if not _MIN_DELTA <= delta < 1.0:
+        raise ValueError(
+            f"delta is {delta}; expected {_MIN_DELTA:g} or more, and below one over the number of examples"
+        )
+    if any(stage.noise_multiplier < _NO_NOISE for stage in stages):
+        return math.inf
+    return max(_epsilon(stages, delta, removed, coarseness) for removed in (True, False))
+
+
+def _epsilon(stages: Sequence[NoisySteps], delta: float, removed: bool, coarseness: float) -> float:
     counts = [stage.num_steps for stage in stages]
-    told = -math.expm1(sum(n * math.log1p(-loss.told) for n, loss in zip(counts, losses, strict=True)))
+    step = max(min(map(_grid, stages)), max(map(_span, stages)) / _MAX_POINTS) * coarseness
     wrapped = delta * _SLACK / 2
-    low, high = _window(losses, counts, step, wrapped)
+    while True:
+        losses = [_loss(stage, step, removed) for stage in stages]
+        low, high = _window(losses, counts, step, wrapped)
+        if not math.isfinite(high - low):
+            return math.inf
+        most = _MAX_SUMS / coarseness * step
+        if high - low <= most:
+            break
+        step *= 1.1 * (high - low) / most
+    told = -math.expm1(sum(n * math.log1p(-loss.told) for n, loss in zip(counts, losses, strict=True)))
     num_points = 1 << max(1, math.ceil(math.log2(max(2, (high - low) / step + 2, *(len(x.masses) for x in losses)))))
     spectrum = np.ones(num_points // 2 + 1, dtype=np.complex128)
     start = 0
@@ -113,11 +143,14 @@ class _Loss:
 
 
 def _grid(stage: NoisySteps) -> float:
-    """The distance of the points: a twentieth of the loss's usual size, 1e-4 at most while the points are not too many."""
+    """The distance of the points: a twentieth of the loss's usual size, 1e-3 at most."""
     usual = stage.sample_rate * math.sqrt(math.expm1(min(stage.noise_multiplier**-2, 20.0)))
-    usual = min(usual, 1.0 / stage.noise_multiplier)
-    span = _bounds(stage)[1] - _bounds(stage)[0]
-    return max(min(1e-3, usual / 20), span / _MAX_POINTS)
+    return min(1e-3, usual / 20, 1.0 / stage.noise_multiplier / 20)
+
+
+def _span(stage: NoisySteps) -> float:
+    low, high = _bounds(stage)
+    return high - low
 
 
 def _bounds(stage: NoisySteps) -> tuple[float, float]:
@@ -142,7 +175,7 @@ def _place_of(stage: NoisySteps, loss: Numbers) -> Numbers:
         return np.asarray(stage.noise_multiplier**2 * loss + 0.5)
     least = math.log1p(-rate)
     with np.errstate(divide="ignore", invalid="ignore"):
-        over = np.where(loss > least, least + np.log(np.expm1(np.maximum(loss - least, 0.0))), -np.inf)
+        over = np.where(loss > least, loss + np.log(-np.expm1(-np.maximum(loss - least, 0.0))), -np.inf)
     return np.asarray(stage.noise_multiplier**2 * (over - math.log(rate)) + 0.5)
 
 
@@ -166,7 +199,13 @@ def _loss(stage: NoisySteps, step: float, removed: bool) -> _Loss:
         points = -points[::-1]
         told = 0.0
     # what lies on [points[i], points[i + 1]]: right + left = upper, right * exp(-points[i+1]) + left * exp(-points[i]) = lower
-    right = np.clip((upper - lower * np.exp(points[:-1])) / -math.expm1(-step), 0.0, upper)
+    with np.errstate(divide="ignore"):  # beyond what exp can hold the product is made of logarithms
+        kept = np.where(
+            points[:-1] < 700.0,
+            lower * np.exp(np.minimum(points[:-1], 700.0)),
+            np.exp(np.minimum(np.log(lower) + points[:-1], 0.0)),
+        )
+    right = np.clip((upper - kept) / -math.expm1(-step), 0.0, upper)
     masses = np.zeros(len(points))
     masses[1:] += right
     masses[:-1] += upper - right
@@ -183,20 +222,43 @@ def _masses(edges: Numbers) -> Numbers:
 
 
 def _window(losses: Sequence[_Loss], counts: Sequence[int], step: float, tail: float) -> tuple[float, float]:
-    """Between which sums all but ``tail`` lies, on each side, by Chernoff's bound."""
-    low, high = -math.inf, math.inf
-    for order in np.geomspace(1e-2, 1e3, 40):
-        for sign in (1.0, -1.0):
-            exponent = math.log(1 / tail)
-            for n, loss in zip(counts, losses, strict=True):
-                values = sign * order * step * (loss.start + np.arange(len(loss.masses), dtype=np.float64))
-                top = float(values.max())
-                exponent += n * (top + math.log(float(np.sum(loss.masses * np.exp(values - top)))))
-            if sign > 0:
-                high = min(high, exponent / order)
+    """Between which sums all but ``tail`` lies, on each side, by Chernoff's bound at orders near the best."""
+    weights = [loss.masses / loss.masses.sum() for loss in losses]
+    places = [step * (loss.start + np.arange(len(loss.masses), dtype=np.float64)) for loss in losses]
+    variance = sum(n * _variance(x, p) for n, x, p in zip(counts, places, weights, strict=True))
+    usual = math.sqrt(2 * math.log(1 / tail) / max(variance, step**2))  # the best where the sum is normal
+
+    def bound(order: float, sign: float) -> float:
+        exponent = math.log(1 / tail)
+        for n, x, loss in zip(counts, places, losses, strict=True):
+            is_there = loss.masses > 0
+            values = sign * order * x[is_there]
+            top = float(values.max())
+            exponent += n * (top + math.log(float(np.sum(loss.masses[is_there] * np.exp(values - top)))))
+        return exponent / order
+
+    def least(sign: float) -> float:
+        """By golden sections of the order's logarithm: the bound falls, then rises."""
+        low, high = math.log(usual) - 12.0, math.log(usual) + 3.0
+        share = (math.sqrt(5) - 1) / 2
+        first, second = high - share * (high - low), low + share * (high - low)
+        at_first, at_second = bound(math.exp(first), sign), bound(math.exp(second), sign)
+        for _ in range(10):
+            if at_first <= at_second:
+                high, second, at_second = second, first, at_first
+                first = high - share * (high - low)
+                at_first = bound(math.exp(first), sign)
             else:
-                low = max(low, -exponent / order)
-    return low, high
+                low, first, at_first = first, second, at_second
+                second = low + share * (high - low)
+                at_second = bound(math.exp(second), sign)
+        return min(at_first, at_second)
+
+    return -least(-1.0), least(1.0)
+
+
+def _variance(values: Numbers, weights: Numbers) -> float:
+    return float(np.sum(weights * np.square(values - np.sum(weights * values))))
 
 
 def _where_delta_is(values: Numbers, masses: Numbers, told: float, delta: float) -> float:

@@ -31,7 +31,7 @@ class ClippedGradients:
 
     - ``flat``: ``g min(1, C / |g|)``;
     - ``per_layer``: each of ``L`` modules' part by ``C / sqrt(L)``;
-    - ``automatic``: ``g C / (|g| + 0.01)`` (Bu et al. 2023, arXiv:2206.07136; with norms in units of ``C``).
+    - ``automatic``: ``g C / (|g| + 0.01 C)`` (Bu et al. 2023, arXiv:2206.07136; their 0.01 is in units of ``C``).
 
     In all three no example moves the sum by more than ``C``. Norms and sums are float32 whatever the network computes in.
 
@@ -127,9 +127,8 @@ class ClippedGradients:
             else:
                 factors = bound / norms.clamp(min=bound)
             factors = factors.masked_fill(~finite, 0.0)
-            for name in reversed(
-                groups[key]
-            ):  # tables of words, which come first, need most room: when the rest is freed
+            # tables of words, which come first, need most room: when the rest is freed
+            for name in reversed(groups[key]):
                 self.sums[name] = found.pop(name).sum(factors, self.sums.get(name))
 
     def take(self) -> dict[str, Tensor]:

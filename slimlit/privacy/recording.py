@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from slimlit.privacy.contributions import Contributions, Lookups, Products
+from slimlit.privacy.rows import mixes_rows
 
 _BROADCASTS = {
     *("add", "__add__", "__radd__", "add_", "__iadd__", "sub", "__sub__", "__rsub__", "sub_", "subtract", "rsub"),
@@ -40,6 +41,26 @@ class _Rooted(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradient: Any) -> tuple[None, None]:
         return None, None
+
+
+class _Held:
+    """Tensors kept for one backward pass: the hook that takes them lives as long as the loss, and they are given up."""
+
+    def __init__(self, *held: Tensor) -> None:
+        self._held: tuple[Tensor, ...] | None = tuple(tensor.detach() for tensor in held)
+
+    def take(self) -> tuple[Tensor, ...]:
+        """The tensors, once.
+
+        Raises:
+            ValueError: they were taken before.
+        """
+        held, self._held = self._held, None
+        if held is None:
+            raise ValueError(
+                "a second backward pass over one forward pass cannot be clipped: run the forward pass again"
+            )
+        return held
 
 
 class Recording(TorchFunctionMode):
@@ -99,7 +120,9 @@ class Recording(TorchFunctionMode):
             ours = [tensor for tensor in given if self._is_parameter(tensor) or self._derivation(tensor)]
         result = self._handle(func, name, args, kwargs, ours, of_batch) if ours else func(*args, **kwargs)
         if of_batch:
-            scrambled = any(self._is_scrambled(tensor) for tensor in of_batch) or _mixes_rows(name, args, kwargs)
+            scrambled = any(self._is_scrambled(tensor) for tensor in of_batch) or mixes_rows(
+                func, args, kwargs, self.size, of_batch, result
+            )
             for tensor in tensors(result):
                 self._mark(tensor, scrambled)
             if name in ("__setitem__",) or (name.endswith("_") and not name.endswith("__")):
@@ -120,14 +143,15 @@ class Recording(TorchFunctionMode):
         if not of_batch:
             return self._derive(func, args, kwargs)
         if any(self._is_scrambled(tensor) for tensor in of_batch):
-            raise self._refusal(func, ours, "the rows of its input are no longer examples: picked by a mask or turned")
+            why = "the rows of its input are no longer examples: picked, moved, repeated or turned"
+            raise self._refusal(func, ours, why)
         if all(self._is_parameter(tensor) for tensor in ours):
             handler = self._handlers().get(func)
             if handler is not None:
                 result = handler(args, kwargs)
                 if result is not None:
                     return result
-        if name in _BROADCASTS or (name in _JOINS and not _mixes_rows(name, args, kwargs)):
+        if name in _BROADCASTS or (name in _JOINS and not mixes_rows(func, args, kwargs, self.size, of_batch)):
             return self._broadcast(func, args, kwargs, ours, of_batch)
         return self._by_vmap(func, args, kwargs, ours, of_batch)
 
@@ -187,14 +211,14 @@ class Recording(TorchFunctionMode):
     def _catch_product(
         self, result: Tensor, inputs: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool = False
     ) -> None:
-        held, size = [inputs.detach()], self.size  # given up by the hook, which lives as long as the loss
+        held, size = _Held(inputs), self.size
         of_weight = self.contributions.get(id(weight))
         of_bias = self.contributions.get(id(bias)) if bias is not None else None
         if of_weight is not None:
             of_weight.num_products += 1
 
         def catch(gradient: Tensor) -> None:
-            seen, rows = held.pop(), gradient.reshape(size, -1, gradient.shape[-1])
+            (seen,), rows = held.take(), gradient.reshape(size, -1, gradient.shape[-1])
             if of_weight is not None:
                 of_weight.add(Products(seen.reshape(size, -1, seen.shape[-1]), rows, transposed))
             if of_bias is not None:
@@ -216,10 +240,11 @@ class Recording(TorchFunctionMode):
         return result
 
     def _catch_lookup(self, result: Tensor, indices: Tensor, weight: Tensor, padding: int | None) -> None:
-        collected, size = self.contributions[id(weight)], self.size
+        held, collected, size = _Held(indices), self.contributions[id(weight)], self.size
 
         def catch(gradient: Tensor) -> None:
-            rows, places = gradient.reshape(size, -1, gradient.shape[-1]), indices.reshape(size, -1)
+            (places,) = held.take()
+            rows, places = gradient.reshape(size, -1, gradient.shape[-1]), places.reshape(size, -1)
             if padding is not None:
                 rows = rows.masked_fill((places == padding % len(weight)).unsqueeze(2), 0.0)
             collected.add(Lookups(places, rows))
@@ -232,12 +257,12 @@ class Recording(TorchFunctionMode):
             return None
         eps = 1e-5 if eps is None else eps
         result = self._rooted(lambda: functional.layer_norm(inputs, shape, weight, bias, eps))
-        held, size = [inputs.detach()], self.size
+        held, size = _Held(inputs), self.size
         of_weight = self.contributions.get(id(weight)) if weight is not None else None
         of_bias = self.contributions.get(id(bias)) if bias is not None else None
 
         def catch(gradient: Tensor) -> None:
-            seen, rows = held.pop(), gradient.reshape(size, -1, gradient.shape[-1]).float()
+            (seen,), rows = held.take(), gradient.reshape(size, -1, gradient.shape[-1]).float()
             if of_weight is not None:
                 normal = functional.layer_norm(seen.float(), shape, None, None, eps).reshape(rows.shape)
                 of_weight.add((normal.mul_(rows)).sum(1))
@@ -323,9 +348,10 @@ class Recording(TorchFunctionMode):
         }
         result = func(*_switched(args, spread), **_switched(kwargs, spread))
         for tensor in ours:
-            row, shared = rows[id(tensor)], tensor.dim() < most or tensor.shape[0] == 1
+            row, shared, once = rows[id(tensor)], tensor.dim() < most or tensor.shape[0] == 1, _Held()
 
-            def catch(gradient: Tensor, of: Tensor = tensor, shared: bool = shared) -> None:
+            def catch(gradient: Tensor, of: Tensor = tensor, shared: bool = shared, once: _Held = once) -> None:
+                once.take()
                 if shared:
                     self._collect(of, gradient.reshape(self.size, *of.shape))
                 elif (looked := self._lookup(of)) is not None and looked[0].shape == gradient.shape[:-1]:
@@ -350,7 +376,7 @@ class Recording(TorchFunctionMode):
         result = self._rooted(lambda: func(*_switched(args, constants), **_switched(kwargs, constants)))
         if not isinstance(result, Tensor) or result.dim() == 0 or result.shape[0] != self.size:
             raise self._refusal(func, ours, "its output is not one tensor with a row for each example")
-        seen = [tensor.detach() for tensor in of_batch]
+        held = _Held(*of_batch)
 
         def single(shared: list[Tensor], *rows: Tensor) -> Tensor:
             with torch.enable_grad():
@@ -363,6 +389,7 @@ class Recording(TorchFunctionMode):
             return torch.func.vjp(lambda now: single(now, *rows), shared)[1](gradient.unsqueeze(0))[0]
 
         def catch(gradient: Tensor) -> None:
+            seen = held.take()
             try:
                 parts = torch.func.vmap(backward)(gradient, *seen)
             except RuntimeError as error:
@@ -420,21 +447,3 @@ def _switched(tree: Any, table: Mapping[int, Tensor]) -> Any:
 
 def _bind(args: tuple[Any, ...], kwargs: dict[str, Any], *names: str) -> list[Any]:
     return [args[place] if place < len(args) else kwargs.get(name) for place, name in enumerate(names)]
-
-
-def _mixes_rows(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a call leaves rows that are no longer examples in their order."""
-    if name in ("masked_select", "nonzero", "t", "__rmatmul__"):
-        return True
-    if name == "__getitem__" and isinstance(args[1], Tensor):
-        return bool(args[1].dtype == torch.bool)
-    if name == "__getitem__" and isinstance(args[1], tuple):
-        return any(isinstance(item, Tensor) and item.dtype == torch.bool for item in args[1])
-    if name in ("transpose", "swapaxes"):
-        return 0 in [place % args[0].dim() for place in (args[1:] if len(args) > 2 else kwargs.values())]
-    if name == "permute":
-        order = args[1] if len(args) == 2 and not isinstance(args[1], int) else args[1:] or kwargs["dims"]
-        return bool(order[0] % args[0].dim() != 0)
-    if name in ("cat", "concat", "stack"):
-        return bool((args[1] if len(args) > 1 else kwargs.get("dim", 0)) == 0)
-    return False

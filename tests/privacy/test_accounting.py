@@ -4,6 +4,7 @@ import pytest
 from opacus.accountants import PRVAccountant, RDPAccountant
 from scipy.stats import norm
 
+from slimlit.privacy import accounting
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
 
 SETTINGS = [
@@ -68,6 +69,50 @@ def test_a_stage_cut_in_two_costs_the_same() -> None:
 
 def test_hardly_any_noise_is_no_privacy() -> None:
     assert epsilon_of([NoisySteps(0.05, 1.0, 10)], 1e-5) > 1000
+    assert epsilon_of([NoisySteps(1e-9, 0.03, 300)], 1e-5) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("noise", "rate", "steps", "delta"),
+    [
+        (0.001, 0.03, 300, 1e-5),
+        (0.01, 1.0, 10, 1e-5),
+        (1e-6, 1e-4, 3, 1e-8),
+        (1.0, 1e-12, 3, 1e-5),
+        (1e4, 0.5, 9, 1e-5),
+    ],
+)
+def test_there_is_a_number_for_however_little_noise_and_however_rare_an_example(
+    noise: float, rate: float, steps: int, delta: float
+) -> None:
+    found = epsilon_of([NoisySteps(noise, rate, steps)], delta)
+    assert found >= 0.0
+    if rate == 1.0:
+        mu = math.sqrt(steps) / noise
+        exact = mu**2 / 2 + mu * norm.isf(delta)  # at so large an epsilon the second term of delta is next to nothing
+        assert exact * (1 - 1e-3) < found < exact * (1 + 1e-3)
+
+
+def test_for_a_large_delta_epsilon_is_small_and_never_below_the_exact_value() -> None:
+    for noise, steps in ((0.5, 1), (1.0, 4)):
+        found = epsilon_of([NoisySteps(noise, 1.0, steps)], 0.5)
+        mu = math.sqrt(steps) / noise
+        delta = norm.sf(found / mu - mu / 2) - math.exp(found) * norm.sf(found / mu + mu / 2)
+        assert delta <= 0.5
+        assert delta == pytest.approx(0.5, rel=2e-3)
+    assert epsilon_of([NoisySteps(1.0, 0.03, 300)], 0.9) <= 1e-3
+
+
+def test_noise_is_found_for_a_huge_epsilon_and_a_large_delta() -> None:
+    for epsilon, delta in ((1e4, 1e-5), (3.0, 0.9)):
+        noise = noise_for(epsilon, delta, 0.03, 300)
+        assert 0.9 * epsilon < epsilon_of([NoisySteps(noise, 0.03, 300)], delta) <= epsilon
+
+
+def test_what_is_enough_on_a_coarse_grid_is_enough_on_the_fine_one() -> None:
+    for noise, rate, steps, delta in SETTINGS:
+        stages = [NoisySteps(noise, rate, steps)]
+        assert epsilon_of(stages, delta) <= accounting._cost(stages, delta, 8.0) * (1 + 1e-6)
 
 
 def test_the_noise_for_an_epsilon_is_enough_and_not_much_more() -> None:
