@@ -5,7 +5,6 @@ parameters at all. So a use that nobody foresaw cannot slip an unclipped gradien
 refused by name, or (inside a hand-written autograd function) adds nothing.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -16,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from slimlit.privacy.contributions import Contributions, Lookups, Products
 from slimlit.privacy.rows import mixes_rows
+from slimlit.privacy.trees import bind, mapped, switched, tensors
 
 _BROADCASTS = {
     *("add", "__add__", "__radd__", "add_", "__iadd__", "sub", "__sub__", "__rsub__", "sub_", "subtract", "rsub"),
@@ -181,7 +181,7 @@ class Recording(TorchFunctionMode):
         return result if result.requires_grad else cast(Tensor, _Rooted.apply(self.anchor, call))  # type: ignore[no-untyped-call]
 
     def _linear(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        inputs, weight, bias = _bind(args, kwargs, "input", "weight", "bias")
+        inputs, weight, bias = bind(args, kwargs, "input", "weight", "bias")
         if inputs.shape[0] % self.size or self._is_parameter(inputs):
             return None
         result = self._rooted(lambda: functional.linear(inputs, weight, bias))
@@ -228,7 +228,7 @@ class Recording(TorchFunctionMode):
 
     def _embedding(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         names = ("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
-        indices, weight, padding, max_norm, _, by_frequency, _ = _bind(args, kwargs, *names)
+        indices, weight, padding, max_norm, _, by_frequency, _ = bind(args, kwargs, *names)
         if max_norm is not None or by_frequency:
             raise self._refusal(
                 functional.embedding, [weight], "max_norm and scale_grad_by_freq mix the examples of a batch"
@@ -252,7 +252,7 @@ class Recording(TorchFunctionMode):
         result.register_hook(catch)  # type: ignore[no-untyped-call]
 
     def _layer_norm(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        inputs, shape, weight, bias, eps = _bind(args, kwargs, "input", "normalized_shape", "weight", "bias", "eps")
+        inputs, shape, weight, bias, eps = bind(args, kwargs, "input", "normalized_shape", "weight", "bias", "eps")
         if inputs.shape[0] % self.size or len(shape) != 1 or self._is_parameter(inputs):
             return None
         eps = 1e-5 if eps is None else eps
@@ -273,7 +273,7 @@ class Recording(TorchFunctionMode):
         return result
 
     def _rms_norm(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        inputs, shape, weight, eps = _bind(args, kwargs, "input", "normalized_shape", "weight", "eps")
+        inputs, shape, weight, eps = bind(args, kwargs, "input", "normalized_shape", "weight", "eps")
         if self._is_parameter(inputs):
             return None
         normal = functional.rms_norm(inputs, shape, None, eps)
@@ -294,12 +294,12 @@ class Recording(TorchFunctionMode):
             used.update(known.parameters if known else {})
             return tensor
 
-        result = func(*_mapped(args, alive), **_mapped(kwargs, alive))
+        result = func(*mapped(args, alive), **mapped(kwargs, alive))
         for tensor in tensors(result):
             if tensor.requires_grad:
                 found = _Derived(self.serial, tensor, used, self.live)
                 if func is functional.embedding:
-                    indices, weight, padding = _bind(args, kwargs, "input", "weight", "padding_idx")
+                    indices, weight, padding = bind(args, kwargs, "input", "weight", "padding_idx")
                     if padding is None and self._is_parameter(weight):
                         found.lookup = (indices, weight)
                 tensor._slimlit_derived = found  # type: ignore[attr-defined]
@@ -346,7 +346,7 @@ class Recording(TorchFunctionMode):
             key: row if length == self.size else row.repeat_interleave(length // self.size, 0)
             for key, row in rows.items()
         }
-        result = func(*_switched(args, spread), **_switched(kwargs, spread))
+        result = func(*switched(args, spread), **switched(kwargs, spread))
         for tensor in ours:
             row, shared, once = rows[id(tensor)], tensor.dim() < most or tensor.shape[0] == 1, _Held()
 
@@ -373,7 +373,7 @@ class Recording(TorchFunctionMode):
         if any(tensor.dim() == 0 or tensor.shape[0] != self.size for tensor in of_batch):
             raise self._refusal(func, ours, f"an input is not laid out as {self.size} examples")
         constants = {id(tensor): tensor.detach() for tensor in ours}
-        result = self._rooted(lambda: func(*_switched(args, constants), **_switched(kwargs, constants)))
+        result = self._rooted(lambda: func(*switched(args, constants), **switched(kwargs, constants)))
         if not isinstance(result, Tensor) or result.dim() == 0 or result.shape[0] != self.size:
             raise self._refusal(func, ours, "its output is not one tensor with a row for each example")
         held = _Held(*of_batch)
@@ -382,7 +382,7 @@ class Recording(TorchFunctionMode):
             with torch.enable_grad():
                 table = {id(mine): now for mine, now in zip(ours, shared, strict=True)}
                 table.update({id(whole): row.unsqueeze(0) for whole, row in zip(of_batch, rows, strict=True)})
-                return cast(Tensor, func(*_switched(args, table), **_switched(kwargs, table)))
+                return cast(Tensor, func(*switched(args, table), **switched(kwargs, table)))
 
         def backward(gradient: Tensor, *rows: Tensor) -> Any:
             shared = [tensor.detach() for tensor in ours]
@@ -416,34 +416,3 @@ class _Derived:
             )
             if found is not None:
                 yield identity, found
-
-
-def tensors(tree: Any) -> Iterator[Tensor]:
-    """All tensors in nested tuples, lists, mappings and objects with fields."""
-    if isinstance(tree, Tensor):
-        yield tree
-    elif isinstance(tree, (tuple, list)):
-        for item in tree:
-            yield from tensors(item)
-    elif isinstance(tree, Mapping):
-        yield from tensors(list(tree.values()))
-    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        yield from tensors([getattr(tree, part.name) for part in dataclasses.fields(tree)])
-
-
-def _mapped(tree: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(tree, Tensor):
-        return change(tree)
-    if type(tree) in (tuple, list):
-        return type(tree)(_mapped(item, change) for item in tree)
-    if type(tree) is dict:
-        return {key: _mapped(item, change) for key, item in tree.items()}
-    return tree
-
-
-def _switched(tree: Any, table: Mapping[int, Tensor]) -> Any:
-    return _mapped(tree, lambda tensor: table.get(id(tensor), tensor))
-
-
-def _bind(args: tuple[Any, ...], kwargs: dict[str, Any], *names: str) -> list[Any]:
-    return [args[place] if place < len(args) else kwargs.get(name) for place, name in enumerate(names)]
