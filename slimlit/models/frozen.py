@@ -62,8 +62,10 @@ class _Remembering:
         given |= {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         if output_hidden_states:
             return self.read(**given, output_hidden_states=True)
-        lengths = attention_mask.sum(1).tolist()
-        whole = torch.stack([tokens for name, tokens in given.items() if name != "attention_mask"], 1).cpu()
+        # through numpy: what is looked up has rows of its own, whatever watches the batch (the privacy engine does)
+        plain = {name: torch.from_numpy(tensor.cpu().numpy()) for name, tensor in given.items()}
+        lengths = plain["attention_mask"].sum(1).tolist()
+        whole = torch.stack([tokens for name, tokens in plain.items() if name != "attention_mask"], 1)
         precision = str(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else ""
         keys = [
             precision.encode() + row[:, :length].numpy().tobytes() for row, length in zip(whole, lengths, strict=True)
@@ -73,10 +75,10 @@ class _Remembering:
         )
         for start in range(0, len(new), _AT_ONCE):
             rows = new[start : start + _AT_ONCE]
-            for row, states in zip(rows, self._states(given, rows, lengths[rows[-1]]), strict=True):
+            for row, states in zip(rows, self._states(plain, rows, lengths[rows[-1]]), strict=True):
                 self.known[keys[row]] = states[: lengths[row]].clone()
         found = [self.known[key] for key in keys]
-        states = found[0].new_zeros(*input_ids.shape, found[0].shape[-1], dtype=torch.float32)
+        states = torch.zeros(*input_ids.shape, found[0].shape[-1], device=input_ids.device)
         for row, one in enumerate(found):
             states[row, : len(one)] = one
         return BaseModelOutput(last_hidden_state=states * attention_mask.unsqueeze(2))
@@ -85,7 +87,7 @@ class _Remembering:
     def _states(self, given: dict[str, Tensor], rows: list[int], longest: int) -> Float[Tensor, "some tokens width"]:
         training = self.encoder.training
         self.encoder.eval()
-        part = {name: tensor[rows, :longest] for name, tensor in given.items()}
+        part = {name: tensor[rows, :longest].to(self.encoder.device) for name, tensor in given.items()}
         states: Tensor = self.read(**part).last_hidden_state
         self.encoder.train(training)
         return states.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else states
