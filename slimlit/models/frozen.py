@@ -22,8 +22,11 @@ class Frozen(Pretrained):
     The same as ``Pretrained`` with ``freeze: [encoder]``, but that the encoder's last hidden states are kept in memory, by
     text: from the second time on a text costs its head alone. They take tokens x width numbers, of two bytes under bf16.
 
+    What is remembered ends with the process, and a text read anew beside others differs in its last bits: a private run that
+    is killed and resumed repeats its lost steps with other noise, and the journal counts them twice.
+
     Guarantees:
-        - a text reads the same however it is padded and whatever stands beside it in a batch;
+        - once read, a text reads the same in this process, however it is padded and whatever stands beside it in a batch;
         - what is saved is a model like any other, with nothing remembered.
 
     Args:
