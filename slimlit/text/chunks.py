@@ -17,6 +17,7 @@ from slimlit.text.workplace import Workplace, write_bytes
 
 NUM_SAMPLES = 5  # rejected documents shown of each rule
 _SHOWN = 200  # characters of each
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
 class Counts:
@@ -142,6 +143,6 @@ def _line(text: str, document: Document) -> bytes:
         )
     record = {"text": text, **document.fields}
     try:
-        return (json.dumps(record, ensure_ascii=False, default=str) + "\n").encode()
+        return (_ENCODER.encode(record) + "\n").encode()
     except UnicodeEncodeError:  # half a character in a field; JSON can hold it, UTF-8 cannot
         return (json.dumps(record, default=str) + "\n").encode()

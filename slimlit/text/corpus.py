@@ -22,6 +22,7 @@ class Corpus:
         self.num_bands = num_bands
         self.starts: Numbers = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
         self._ends = lru_cache(64)(self._read_ends)
+        self._lines = lru_cache(64)(self._map_lines)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -57,13 +58,14 @@ class Corpus:
         chunk = int(np.searchsorted(self.starts, number, side="right")) - 1
         ends, row = self._ends(chunk), number - int(self.starts[chunk])
         start = int(ends[row - 1]) if row else 0
-        with self.workplace.chunk(chunk, "jsonl").open("rb") as file:
-            file.seek(start)
-            return str(json.loads(file.read(int(ends[row]) - start))["text"])
+        return str(json.loads(self._lines(chunk)[start : int(ends[row])].tobytes())["text"])
 
     def normal(self, number: int) -> str:
         """One document's text in the form it is compared in."""
         return normal_form(self.text(number))
+
+    def _map_lines(self, chunk: int) -> npt.NDArray[np.uint8]:
+        return np.memmap(self.workplace.chunk(chunk, "jsonl"), dtype=np.uint8, mode="r")
 
     def _read_ends(self, chunk: int) -> Numbers:
         with np.load(self.workplace.chunk(chunk, "npz")) as kept:

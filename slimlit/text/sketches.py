@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,17 @@ from slimlit.text.near_duplicates import NUM_BINS
 
 Words = npt.NDArray[np.uint32]
 Longs = npt.NDArray[np.uint64]
+Hash = TypeVar("Hash", np.uint32, np.uint64)
 
 SAMPLE_EVERY = 32  # one n-gram in that many is in a document's sample
 _WINDOW = 1 << 15  # characters hashed at once: the buffers stay in the processor's second cache
 _BATCH = 1024  # texts sketched at once
 _EMPTY = np.uint32(0xFFFFFFFF)
-_MIX = [np.uint32(number) for number in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2C1B3C6D)]
+_MIX_32 = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D, 0x27D4EB2F, 0x165667B1, 0x2C1B3C6D, 0x297A2D39)
+_MIX_64 = (
+    0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xD6E8FEB86659FD93, 0xC2B2AE3D27D4EB4F, 0xFF51AFD7ED558CCD,
+    0xC4CEB9FE1A85EC53,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,13 +90,10 @@ def _sketch(texts: Sequence[str], size: int) -> tuple[Words, Words, npt.NDArray[
 def grams(text: str, size: int) -> Longs:
     """The text's character n-grams as sorted 64-bit hashes, each once; a shorter text is one n-gram."""
     codes, _ = _codes([text], size)
-    wide = codes.astype(np.uint64)
-    hashed = np.zeros(len(wide) - size + 1, dtype=np.uint64)
-    for place in range(size):
-        hashed ^= hashed >> np.uint64(29)
-        hashed *= np.uint64(0x9E3779B97F4A7C15)
-        hashed += wide[place : len(wide) - size + 1 + place]
-    return np.unique(hashed)
+    hashes = _hashes(codes, size, np.empty((3, len(codes)), dtype=np.uint64))
+    hashes.sort()
+    once: Longs = hashes[np.concatenate([[True], hashes[1:] != hashes[:-1]])]
+    return once
 
 
 def num_common(one: Longs, other: Longs) -> int:
@@ -110,17 +113,18 @@ def _codes(texts: Sequence[str], size: int) -> tuple[npt.NDArray[np.unsignedinte
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32), lengths
 
 
-def _hashes(codes: npt.NDArray[np.unsignedinteger], size: int, buffers: Words) -> Words:
-    """A 32-bit hash of each n-gram: those of 1, 2, 4, 8 ... characters, each made of two halves, put together."""
+def _hashes(codes: npt.NDArray[np.unsignedinteger], size: int, buffers: npt.NDArray[Hash]) -> npt.NDArray[Hash]:
+    """A hash of each n-gram, of the buffers' width: those of 1, 2, 4, 8 ... characters, each made of two halves, put together."""
+    kind = buffers.dtype.type
+    mixes = [kind(number) for number in (_MIX_32 if kind is np.uint32 else _MIX_64)]
     power, other, total = buffers[:, : len(codes)]
     power[:] = codes
-    num, width, done, step = len(codes), 1, 0, 0
-    left = size
+    num, width, done, left = len(codes), 1, 0, size
     while left:
         if left & 1:
             count = num - done - width + 1
             if done:  # total covers ``done`` characters; the next ``width`` follow
-                np.multiply(total[:count], _MIX[4], out=total[:count])
+                np.multiply(total[:count], mixes[0], out=total[:count])
                 np.add(total[:count], power[done : done + count], out=total[:count])
             else:
                 total[:count] = power[:count]
@@ -128,18 +132,17 @@ def _hashes(codes: npt.NDArray[np.unsignedinteger], size: int, buffers: Words) -
         left >>= 1
         if left:
             count = num - 2 * width + 1
-            np.multiply(power[:count], _MIX[step % 4], out=other[:count])
+            np.multiply(power[:count], mixes[1 + width.bit_length() % 4], out=other[:count])
             np.add(other[:count], power[width : width + count], out=other[:count])
             power, other = other, power
             width *= 2
-            step += 1
-    hashes: Words = total[: num - size + 1]
+    hashes: npt.NDArray[Hash] = total[: num - size + 1]
     scratch = other[: len(hashes)]
-    for shift, mix in ((15, _MIX[5]), (12, _MIX[1])):  # every bit of the hash depends on all of the sum
-        np.right_shift(hashes, np.uint32(shift), out=scratch)
+    for shift, mix in ((15, mixes[5]), (12, mixes[6])):  # every bit of the hash depends on all of the sum
+        np.right_shift(hashes, kind(shift), out=scratch)
         np.bitwise_xor(hashes, scratch, out=hashes)
         np.multiply(hashes, mix, out=hashes)
-    np.right_shift(hashes, np.uint32(15), out=scratch)
+    np.right_shift(hashes, kind(15), out=scratch)
     np.bitwise_xor(hashes, scratch, out=hashes)
     return hashes
 
@@ -163,8 +166,8 @@ def _fill(least: Words) -> Words:
 def _donors(attempt: int) -> npt.NDArray[np.intp]:
     """From which bin each bin borrows at that attempt."""
     keys = np.arange(NUM_BINS, dtype=np.uint32) + np.uint32(attempt * NUM_BINS)
-    for mix in _MIX[:3]:
-        keys = (keys ^ (keys >> np.uint32(16))) * mix
+    for mix in _MIX_32[:3]:
+        keys = (keys ^ (keys >> np.uint32(16))) * np.uint32(mix)
     return (keys >> np.uint32(25)).astype(np.intp)
 
 
