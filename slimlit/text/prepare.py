@@ -32,7 +32,7 @@ class Preparation:
         - every document that was read is in the output or counted in the report under the rule that took it;
         - a run that was killed and goes on gives the same bytes as one that was not; so do several processes;
         - the output appears whole or not at all, and is never overwritten;
-        - the memory does not grow with the corpus, but for 10 bytes a document and the held-out parts' n-gram samples.
+        - the memory does not grow with the corpus, but for about 30 bytes a document and the held-out parts' n-gram samples.
 
     Args:
         sources: files and folders: .txt, .jsonl, .csv, .tsv, .parquet, plain or as .gz, .bz2, .xz, .zst.
@@ -165,7 +165,7 @@ def prepare(arguments: list[str]) -> int:
     parser.add_argument("-c", "--config", action="config", help="a YAML file with these settings")
     parser.add_class_arguments(Preparation, sub_configs=False)
     try:
-        chosen = parser.instantiate_classes(parser.parse_args(arguments))
+        chosen = parser.instantiate(parser.parse_args(arguments))
         del chosen["config"]
         output = Preparation(**vars(chosen)).run()
     except jsonargparse.ArgumentError as mistake:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ from slimlit.text.near_duplicates import NUM_BINS
 
 Words = npt.NDArray[np.uint32]
 Longs = npt.NDArray[np.uint64]
-Hash = TypeVar("Hash", np.uint32, np.uint64)
+Unsigned = npt.NDArray[np.unsignedinteger]
 
 SAMPLE_EVERY = 32  # one n-gram in that many is in a document's sample
 _WINDOW = 1 << 15  # characters hashed at once: the buffers stay in the processor's second cache
@@ -103,7 +102,7 @@ def num_common(one: Longs, other: Longs) -> int:
     return int(np.count_nonzero(both[1:] == both[:-1]))
 
 
-def _codes(texts: Sequence[str], size: int) -> tuple[npt.NDArray[np.unsignedinteger], npt.NDArray[np.int64]]:
+def _codes(texts: Sequence[str], size: int) -> tuple[Unsigned, npt.NDArray[np.int64]]:
     """The texts' characters as numbers, one text after another; short ones are filled up to one n-gram."""
     full = [text if len(text) >= size else text.ljust(size, "\0") for text in texts]
     lengths = np.fromiter(map(len, full), dtype=np.int64, count=len(full))
@@ -113,7 +112,7 @@ def _codes(texts: Sequence[str], size: int) -> tuple[npt.NDArray[np.unsignedinte
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32), lengths
 
 
-def _hashes(codes: npt.NDArray[np.unsignedinteger], size: int, buffers: npt.NDArray[Hash]) -> npt.NDArray[Hash]:
+def _hashes(codes: Unsigned, size: int, buffers: Unsigned) -> Unsigned:
     """A hash of each n-gram, of the buffers' width: those of 1, 2, 4, 8 ... characters, each made of two halves, put together."""
     kind = buffers.dtype.type
     mixes = [kind(number) for number in (_MIX_32 if kind is np.uint32 else _MIX_64)]
@@ -136,7 +135,7 @@ def _hashes(codes: npt.NDArray[np.unsignedinteger], size: int, buffers: npt.NDAr
             np.add(other[:count], power[width : width + count], out=other[:count])
             power, other = other, power
             width *= 2
-    hashes: npt.NDArray[Hash] = total[: num - size + 1]
+    hashes: Unsigned = total[: num - size + 1]
     scratch = other[: len(hashes)]
     for shift, mix in ((15, mixes[5]), (12, mixes[6])):  # every bit of the hash depends on all of the sum
         np.right_shift(hashes, kind(shift), out=scratch)
