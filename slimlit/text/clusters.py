@@ -59,7 +59,12 @@ def find_duplicates(corpus: Corpus, like: NearDuplicates, workplace: Workplace) 
         - the result does not depend on where the run was stopped.
     """
     kept = workplace.folder / "clusters.npz"
-    report: dict[str, Any] = {"compared": 0, "joined": 0, "the same but for case and spacing": 0, "samples": []}
+    report: dict[str, Any] = {
+        "compared": 0,
+        "joined": 0,
+        "the same but for case, punctuation and spacing": 0,
+        "samples": [],
+    }
     parents, band_done = np.arange(len(corpus), dtype=np.int64), 0
     if kept.is_file():
         with np.load(kept, allow_pickle=False) as saved:
@@ -103,7 +108,7 @@ def _cluster(bucket: list[int], clusters: Clusters, verifier: "_Verifier", repor
             if similarity >= verifier.threshold:
                 clusters.join(head, number)
                 report["joined"] += 1
-                report["the same but for case and spacing"] += similarity == 1.0
+                report["the same but for case, punctuation and spacing"] += similarity == 1.0
                 if len(report["samples"]) < _NUM_SAMPLES:
                     report["samples"].append(verifier.sample(head, number, similarity))
                 break

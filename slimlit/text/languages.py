@@ -12,10 +12,10 @@ class Language(Rule):
 
     Args:
         languages: ISO 639-1 codes, out of the 97 that py3langid knows.
-        num_characters: how much of the document is looked at, from its start; the rest adds time and little else.
+        num_characters: how much of the document is looked at, from its start; each call takes a millisecond or two.
     """
 
-    def __init__(self, languages: list[str], num_characters: int = 1000) -> None:
+    def __init__(self, languages: list[str], num_characters: int = 300) -> None:
         if not languages:
             raise ValueError("languages is empty\nexpected codes such as [en, zh]")
         self.languages = languages

@@ -41,6 +41,8 @@ class Workplace:
             ValueError: the output exists, or is being made by another process or with other settings.
         """
         if self.output.exists():
+            if self.report_of("parts") is not None and not self.result.exists():
+                shutil.rmtree(self.folder)  # left by a run that was killed after its last step
             raise ValueError(f"{self.output} exists\nname another output, or move it away")
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("a") as lock:

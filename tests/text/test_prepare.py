@@ -208,6 +208,23 @@ def test_an_output_is_never_overwritten(corpus: Path, tmp_path: Path, capsys: py
     assert read(tmp_path / "out") == before
 
 
+def test_what_a_run_killed_after_its_last_step_left_is_removed(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(folder: Path, **_: object) -> None:
+        if folder.name == "out.unfinished":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("slimlit.text.workplace.shutil.rmtree", remove)
+        with pytest.raises(KeyboardInterrupt):
+            Preparation(str(corpus), str(tmp_path / "out")).run()
+    assert (tmp_path / "out.unfinished").exists()
+    with pytest.raises(ValueError, match="out exists"):
+        Preparation(str(corpus), str(tmp_path / "out")).run()
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus.jsonl", "out"}
+
+
 def stopped(corpus: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that Ctrl-C stopped after its documents were read."""
 
