@@ -23,13 +23,15 @@ def write_report(result: Path, settings: dict[str, Any], files: Files, found: di
     note = f"{report['read']:,} documents of {report['files']:,} files"
     runs.write(result / "dropped.svg", draw_bars("Where the documents went", [*taken, *left], note))
     runs.write(result / "prepare.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    reports = ("report.json", "report.txt", "dropped.svg", "prepare.yaml")
+    known = {*found["parts"]["files"], *reports, "manifest.json", "manifest.json.unfinished"}
+    written = (path.relative_to(result).as_posix() for path in sorted(result.rglob("*")) if path.is_file())
+    others = {name: hash_of(result / name) for name in written if name not in known}  # of stages after the parts
     manifest = {
         "made by": f"slimlit prepare {version('slimlit')}",
         "sources": [{"name": path.name, "bytes": path.stat().st_size} for path in files.paths],
-        "files": found["parts"]["files"],
-        "reports": {
-            name: hash_of(result / name) for name in ("report.json", "report.txt", "dropped.svg", "prepare.yaml")
-        },
+        "files": {**found["parts"]["files"], **others},
+        "reports": {name: hash_of(result / name) for name in reports},
     }
     runs.write(result / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
@@ -43,8 +45,9 @@ def _report(files: Files, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
         if taken:
             details = {key: value for key, value in taken.items() if key not in ("dropped", "samples")}
             dropped[name] = {"documents": taken["dropped"], **details, "samples": taken["samples"]}
-    for stage in found.keys() - {"documents", "near-duplicates", "parts"}:
-        extra[stage] = found[stage]
+    for stage in found:
+        if stage not in ("documents", "near-duplicates", "parts"):
+            extra[stage] = found[stage]
     return {
         "files": documents["files"],
         "files of no known format": [path.name for path in files.unknown],
