@@ -13,12 +13,14 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   test       score a run on its test texts
   predict    label the texts of a file with a run's student
   audit      attack a run: what it tells of its training texts
+  prepare    raw text to a data set with a report
   download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
 
 Each verb explains itself: slimlit fit --help
 
 examples:
+  slimlit prepare --config configs/prepare/slimpajama.yaml --sources texts/ --output data/clean
   slimlit download minilm
   slimlit fit --config my.yaml --run first
   slimlit fit --run first --resume --trainer.max_epochs 5
@@ -26,7 +28,7 @@ examples:
   slimlit predict --run first --data.predict texts.csv
   slimlit audit --run first
 """
-VERBS = ("fit", "validate", "test", "predict", "audit", "download", "budget")
+VERBS = ("fit", "validate", "test", "predict", "audit", "prepare", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,6 +50,10 @@ def main(argv: list[str] | None = None) -> int:
         from slimlit.text.downloads import download
 
         return download(arguments[1:])
+    if verb == "prepare":
+        from slimlit.text.prepare import prepare
+
+        return prepare(arguments[1:])
     if verb == "budget":
         from slimlit.privacy.budget import budget
 

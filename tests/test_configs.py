@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slimlit.__main__ import main
+from tests.text.outputs import toy_page
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
@@ -36,6 +37,8 @@ def test_every_config_is_run_by_a_test() -> None:
         "private",
         "public",
         "canaries",
+        "slimpajama",
+        "gopher",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -60,6 +63,18 @@ def test_canaries_are_planted_with_one_fragment_more() -> None:
     assert report["canaries"]["drawn"] == 500
     ledger = json.loads(Path("runs/watched/privacy.json").read_text())
     assert ledger["stages"][0]["why"] == "trained without noise; 500 canaries drawn"
+
+
+@pytest.mark.parametrize("recipe", ["slimpajama", "gopher"])
+def test_every_recipe_prepares_texts(recipe: str) -> None:
+    pages = [f"{toy_page(number)}\n\n{toy_page(number + 100)}" for number in range(20)]
+    lines = [json.dumps({"text": text}) for text in [*pages, pages[0].upper(), "The end of it."]]
+    Path("pages.jsonl").write_text("\n".join(lines))
+    config = ["--config", f"configs/prepare/{recipe}.yaml", "--sources", "pages.jsonl"]
+    assert main(["prepare", *config, "--output", "pages"]) == 0
+    report = json.loads(Path("pages/report.json").read_text())
+    taken = {rule: one["documents"] for rule, one in report["dropped"].items() if one["documents"]}
+    assert taken == {"NumCharacters": 1, "NearDuplicates": 1}
 
 
 def test_a_head_is_trained_privately_on_a_public_encoder() -> None:

@@ -14,6 +14,7 @@ import yaml
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
 from slimlit.data.toy import toy_reviews
+from tests.text.outputs import toy_page
 
 ROOT = Path(__file__).parents[1]
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
@@ -37,6 +38,9 @@ def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with (folder / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "stars"), *((r.text, r.label) for r in toy_reviews(80))])
     (folder / "new.csv").write_text("review\nthe film was joyful\n")
+    (folder / "texts").mkdir()
+    for number in range(30):
+        (folder / "texts" / f"{number:02d}.txt").write_text(f"{toy_page(number)}\n\n{toy_page(number + 100)}")
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder
