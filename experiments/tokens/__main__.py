@@ -3,6 +3,7 @@
 import argparse
 import gzip
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -44,7 +45,7 @@ def main() -> int:
         folder = Path(name)
         tokenizers = {one.split("=")[0]: load_backend(one.split("=")[1]) for one in arguments.tokenizer}
         for kind in ("bpe", "wordpiece", "unigram", "characters"):
-            train_tokenizer(texts["english"][:8000] + texts["chinese"][:8000], kind, 16_000, folder / kind)
+            train_tokenizer(texts["english"][:4000] + texts["chinese"][:4000], kind, 8_000, folder / kind)
             tokenizers[f"{kind}, trained here"] = load_backend(str(folder / kind))
         rows = [
             measure(title, tokenizer, language, texts[language], arguments.rounds)
@@ -59,6 +60,7 @@ def main() -> int:
             ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
         ).stdout.strip(),
         "python": platform.python_version(),
+        "load": os.getloadavg()[1],
         "versions": {name: version(name) for name in ("tokenizers", "tiktoken", "numpy")},
         "rows": rows,
         "opening": opened,
