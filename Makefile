@@ -12,7 +12,7 @@ demo: .venv/ready
 	$(RUN) -m experiments.demo
 
 test: .venv/ready-dev lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2
 
 lint: .venv/ready-dev
 	.venv/bin/ruff check .

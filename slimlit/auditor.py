@@ -12,7 +12,7 @@ from slimlit.data import TextClassification
 from slimlit.data.batches import SortedBatches
 from slimlit.data.tokenized import TokenizedTexts
 from slimlit.explain.roc import draw_roc
-from slimlit.models import Pretrained, PreTrainedModel, read
+from slimlit.models import Head, Pretrained, PreTrainedModel, read
 from slimlit.privacy.attacks import Texts
 from slimlit.privacy.audit import Audit, Claim, attack_canaries, attack_real
 from slimlit.privacy.canaries import read_canaries
@@ -34,7 +34,7 @@ def audit_run(
     """
     for stage in ("fit", "test"):
         data.setup(stage)
-    student = Pretrained(str(run.folder)).build(data.labels).to(device).eval()
+    student = Pretrained(str(run.folder)).build(Head(data.labels)).to(device).eval()
     audit = Audit(run.name, _claim(run, len(data.splits["train"])))
     is_unused = config["checkpoint"]["monitor"] is None
     train, random = data.splits["train"], np.random.default_rng(seed)

@@ -16,7 +16,6 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from torch import Tensor
 
 from slimlit import runs
 from slimlit.callbacks.checkpoint_file import CheckpointFile
@@ -229,24 +228,11 @@ class SlimCLI(LightningCLI):
             print(f"report: {report}")
 
     def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
-        """Write a label and its probability for each text."""
-        if not isinstance(datamodule, TextClassification):
-            raise ValueError(
-                f"predict writes labels, and {type(datamodule).__name__} has none\nexpected TextClassification"
-            )
-        batches = cast(list[dict[str, Tensor]], self.trainer.predict(model, datamodule=datamodule, **settings))
-        lines: dict[int, str] = {}
-        for batch in batches:
-            probabilities, labels = batch["probabilities"].max(dim=-1)
-            for row, label, probability in zip(
-                batch["example_id"].tolist(), labels.tolist(), probabilities.tolist(), strict=True
-            ):
-                line = {"label": datamodule.labels[label], "probability": round(probability, 6)}
-                line |= {"text": datamodule.splits["predict"].texts[row]}
-                if datamodule.splits["predict"].pairs is not None:
-                    line |= {"pair": datamodule.splits["predict"].pairs[row]}
-                lines[row] = json.dumps(line, ensure_ascii=False)
-        runs.write(self.output, "".join(lines[row] + "\n" for row in sorted(lines)))
+        """Write what the student says of each text."""
+        answers = cast(list[Any], self.trainer.predict(model, datamodule=datamodule, **settings))
+        lines = model.predictions(answers, datamodule)
+        text = "".join(json.dumps(lines[row], ensure_ascii=False) + "\n" for row in sorted(lines))
+        runs.write(self.output, text)
         self._account("predict", datamodule)
         print(f"\n{len(lines)} texts labelled: {self.output}")
 

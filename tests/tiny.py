@@ -1,6 +1,6 @@
 """A task and a data module small enough to train in milliseconds; for tests of everything around them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from slimlit.losses import HardLabels, Loss
-from slimlit.models import Network, Pretrained
+from slimlit.models import Head, Network, Pretrained
 from slimlit.tasks.base import MakeOptimizer, Task
 from slimlit.tasks.optimizers import AdamW
 
@@ -25,15 +25,18 @@ class TinyNetwork(Network):
             raise ValueError(f"width is {width}; expected 100 at most")
         self.width = width
 
-    def config(self, teacher: PreTrainedConfig | None = None) -> PreTrainedConfig:
+    def config(self, head: Head, teacher: PreTrainedConfig | None = None) -> PreTrainedConfig:
         raise NotImplementedError
 
-    def build(self, labels: Sequence[str], teacher: PreTrainedModel | None = None) -> PreTrainedModel:
+    def build(self, head: Head, teacher: PreTrainedModel | None = None) -> PreTrainedModel:
         raise NotImplementedError
 
 
 class Tiny(Task):
     """Two classes of eight numbers, a linear student with dropout and nothing else."""
+
+    monitor = "validation/accuracy"
+    mode = "max"
 
     def __init__(
         self,
@@ -43,6 +46,9 @@ class Tiny(Task):
         optimizer: MakeOptimizer = AdamW,
     ) -> None:
         super().__init__(student, None, loss or HardLabels(), optimizer, 0.1)
+
+    def setup(self, stage: str) -> None:
+        pass
 
     def configure_model(self) -> None:
         if "student" not in self._modules:

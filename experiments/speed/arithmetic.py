@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from slimlit.models import Pretrained, Shrunk
+from slimlit.models import Head, Pretrained, Shrunk
 from slimlit.models.attention import quicken_dropout
 from slimlit.models.seen_words import train_seen_words
 from slimlit.tasks.memory import keep_freed_memory
@@ -73,7 +73,7 @@ def steps(variant: Variant, layers: list[int], source: str, batch: tuple[int, in
 
 def build(variant: Variant, layers: list[int], source: str) -> PreTrainedModel:
     """The network in train mode."""
-    network = Shrunk(layers, pooling="attention").build(LABELS, Pretrained(source).build(LABELS))
+    network = Shrunk(layers, pooling="attention").build(Head(LABELS), Pretrained(source).build(Head(LABELS)))
     network.set_attn_implementation(variant.attention)
     if variant.dropout == "quick":
         quicken_dropout(network)

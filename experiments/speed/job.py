@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import AutoTokenizer, PreTrainedModel
 
-from slimlit.models import Pretrained, Shrunk
+from slimlit.models import Head, Pretrained, Shrunk
 from slimlit.models.attention import quicken_dropout
 from slimlit.models.seen_words import train_seen_words
 from slimlit.models.sources import find
@@ -74,8 +74,8 @@ class Job:
     def networks(self) -> tuple[PreTrainedModel, PreTrainedModel]:
         """Teacher, frozen and in eval mode, and student, in train mode; the same weights for every contestant."""
         torch.manual_seed(self.seed)
-        teacher = Pretrained(self.teacher).build(LABELS)
-        student = Shrunk(list(self.layers), self.hidden_size, pooling="attention").build(LABELS, teacher)
+        teacher = Pretrained(self.teacher).build(Head(LABELS))
+        student = Shrunk(list(self.layers), self.hidden_size, pooling="attention").build(Head(LABELS), teacher)
         return teacher.requires_grad_(False).eval(), student.train()
 
     def prepare(self, student: PreTrainedModel, examples: list[Example]) -> None:

@@ -73,15 +73,14 @@ def _notes(trainer: Trainer) -> list[str]:
 
 
 def _before(task: Task, tokenizer: str | None) -> Ledger:
-    """The ledgers of the models this one was made of, and of the vocabulary that the texts were cut by.
+    """The ledgers of the models this one was made of, and of the vocabularies they and the data read with.
 
-    A stage that comes on both ways is one stage.
+    A stage that comes on several ways is one stage.
     """
     whole = Ledger()
+    networks = [network for network in (task.teacher_network, task.student_network) if network is not None]
     sources: list[str] = []
-    for network in (task.teacher_network, task.student_network):
-        if network is None:
-            continue
+    for network in networks:
         made_of = network.made_of()
         if made_of is None:
             name = type(network).__name__
@@ -89,14 +88,21 @@ def _before(task: Task, tokenizer: str | None) -> Ledger:
         sources += made_of or []
     for source in dict.fromkeys(sources):
         whole += _of(source)
-    return whole if tokenizer is None else whole + _of_vocabulary(tokenizer, tokenizer in sources)
+    for vocabulary in dict.fromkeys([tokenizer, *(network.tokenizer_source for network in networks)]):
+        if vocabulary is not None:
+            whole += _of_vocabulary(vocabulary, vocabulary in sources or _unknown(vocabulary) in whole.notes)
+    return whole
 
 
 def _of(source: str) -> Ledger:
     for folder in (Path(source), Path(find(source))):
         if (folder / NAME).is_file():
             return Ledger.read(folder / NAME)
-    return Ledger(notes=[f"What {source} saw in its own training; it came without a ledger."])
+    return Ledger(notes=[_unknown(source)])
+
+
+def _unknown(source: str) -> str:
+    return f"What {source} saw in its own training; it came without a ledger."
 
 
 def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
@@ -104,7 +110,7 @@ def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
 
     Args:
         source: of the tokenizer.
-        is_counted: whether a model of this source is counted already, with what is not known of it.
+        is_counted: whether a model of this source is counted already, or said to be unknown.
     """
     folder = find_bundle(source) if not Path(source).is_dir() and source in BUNDLES else Path(source)
     for place in (folder / "student", folder):

@@ -38,12 +38,12 @@ class RunDirectory(Checkpoint):
 
     Args:
         every_n_steps: optimizer steps between two writes of ``last.ckpt``; it is also written after each epoch.
-        monitor: the validation metric that chooses ``best.ckpt``; null keeps the last weights.
-        mode: whether the best ``monitor`` is the largest or the smallest.
+        monitor: the validation metric that chooses ``best.ckpt``; ``auto`` is the task's own, null keeps the last weights.
+        mode: whether the best ``monitor`` is the largest or the smallest; the task says which of its own.
     """
 
     def __init__(
-        self, every_n_steps: int = 500, monitor: str | None = "validation/accuracy", mode: Literal["max", "min"] = "max"
+        self, every_n_steps: int = 500, monitor: str | None = "auto", mode: Literal["max", "min"] = "max"
     ) -> None:
         if every_n_steps < 1:
             raise ValueError(f"checkpoint.every_n_steps is {every_n_steps}; expected 1 or more")
@@ -67,6 +67,8 @@ class RunDirectory(Checkpoint):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Seed anew: whether the data came from a cache must not change the weights that are drawn next."""
         reset_seed()
+        if self.monitor == "auto" and isinstance(pl_module, Task):
+            self.monitor, self.mode = pl_module.monitor, pl_module.mode
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Seed anew; begin a new epoch where the checkpoint was one of an epoch's end, which Lightning would end again."""

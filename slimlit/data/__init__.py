@@ -1,5 +1,6 @@
-"""Data modules: LightningDataModules that turn text into batches."""
+"""Data modules: texts from files to batches."""
 
+from slimlit.data.module import TextModule
 from slimlit.data.text_classification import TextClassification
 
-__all__ = ["TextClassification"]
+__all__ = ["TextClassification", "TextModule"]

@@ -1,43 +1,19 @@
 """``TextClassification``: labelled texts, or pairs of texts, from files to batches."""
 
-import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from lightning.pytorch import LightningDataModule, Trainer
-from torch.utils.data import DataLoader
 
-from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
 from slimlit.data.files import Columns, Texts, read_texts
+from slimlit.data.module import TextModule
 from slimlit.data.splits import count_shared, identities, make_splits
 from slimlit.data.tokenized import TokenizedTexts
-from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.text.stop_words import StopWords
-from slimlit.types import Batch
-
-NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("predict",)}
 
 
-Draw = Callable[[TokenizedTexts, Callable[[], int]], Any]
-"""A sampler of the training split, given the number of batches taken so far: how privacy puts Poisson sampling in."""
-
-
-class ResumableLoader(DataLoader[Batch]):
-    """Tells Lightning that resuming within an epoch is exact; the position is the trainer's own count of batches."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the sampler asks the trainer."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Nothing: the sampler asks the trainer."""
-
-
-class TextClassification(LightningDataModule):
+class TextClassification(TextModule):
     """Texts with one label each, read from files, cleaned, split, tokenised once, and batched by length.
 
     Each of ``train``, ``validation``, ``test`` and ``predict`` is a CSV, TSV, JSONL or Parquet file (``.gz`` too), a
@@ -80,59 +56,35 @@ class TextClassification(LightningDataModule):
         stop_words: StopWords | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        if batch_size < 1 or max_length < 3:
-            raise ValueError(f"batch_size is {batch_size} and max_length {max_length}; expected at least 1 and 3")
-        self.sources = {"train": train, "validation": validation, "test": test, "predict": predict}
-        self.tokenizer_source = tokenizer
+        sources = {"train": train, "validation": validation, "test": test, "predict": predict}
+        super().__init__(sources, tokenizer, max_length, batch_size, seed)
         self.columns = Columns(text_column, pair_column, label_column)
-        self.labels: list[str] = list(labels or [])
+        self.labels = list(labels or [])
         self.share = {"validation": split[0], "test": split[1]}
-        self.max_length = max_length
-        self.batch_size = batch_size
         self.stop_words = stop_words
-        self.seed = seed
-        self.splits: dict[str, TokenizedTexts] = {}
-        self.report: dict[str, Any] = {}
-        self.draw: Draw | None = None
-        self.num_planted = 0
-        self._tokenizer: Tokenizer | None = None
         self._texts: dict[str, Texts] = {}
 
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer, loaded when first asked for."""
-        if self._tokenizer is None:
-            self._tokenizer = load_tokenizer(self.tokenizer_source)
-            longest = self._tokenizer.model_max_length
-            if self.max_length > longest:
-                raise ValueError(
-                    f"max_length is {self.max_length}, but the tokenizer {self.tokenizer_source!r} is made for {longest} tokens\n"
-                    f"set data.init_args.max_length to at most {longest}"
-                )
-        return self._tokenizer
-
-    def setup(self, stage: str) -> None:
-        """Read, split and tokenise what the stage needs, once.
+    def read_split(self, name: str) -> TokenizedTexts:
+        """Read, split and tokenise.
 
         Raises:
             ValueError: files, columns or labels that are not as expected.
         """
-        wanted = [name for name in NEEDED[stage] if name not in self.splits]
-        if not wanted:
-            return
-        _ = self.tokenizer  # refuses a wrong one before any text is read
-        for name in wanted:
-            texts = self._read(name)
-            if not self.labels:
-                self.labels = sort_labels(self._read_for_labels(name).labels)
-            if len(self.labels) < 2:
-                raise ValueError(
-                    f"{self.sources['train']} has one class only: {self.labels[0]}\n"
-                    f"expected two or more in column {self.columns.label!r}"
-                )
-            self.splits[name] = self._tokenised(name, texts)
-        if set(wanted) & {"validation", "test"}:
+        texts = self._read(name)
+        if not self.labels:
+            self.labels = sort_labels(self._read_for_labels(name).labels)
+        if len(self.labels) < 2:
+            raise ValueError(
+                f"{self.sources['train']} has one class only: {self.labels[0]}\n"
+                f"expected two or more in column {self.columns.label!r}"
+            )
+        return self._tokenised(name, texts)
+
+    def finish_setup(self, names: list[str]) -> None:
+        """Count texts that are on two sides."""
+        if "train" in names:
+            self.note_padding("train")
+        if set(names) & {"validation", "test"}:
             self._compare()
 
     def _read(self, name: str) -> Texts:
@@ -201,6 +153,8 @@ class TextClassification(LightningDataModule):
     def add_split(self, name: str, texts: Texts) -> None:
         """Tokenise texts as the others are, and keep them as the split of that name."""
         self.splits[name] = self._tokenised(name, texts)
+        if name == "train":
+            self.note_padding(name)
 
     def encode(self, texts: list[str]) -> TokenizedTexts:
         """Texts of one's own, without labels, tokenised as those of the splits are."""
@@ -234,9 +188,6 @@ class TextClassification(LightningDataModule):
         }
         if self.stop_words is not None and self.stop_words.mode != "off":
             self.report[name]["stop words"] = split.tokens.stop_words or dropped_words
-        if name == "train":
-            sampler = LengthGroupedBatches(split.lengths, self.batch_size, self.seed)
-            self.report[name]["padding waste"] = round(padding_waste(split.lengths, sampler.epoch(0)), 4)
         return split
 
     def _label_ids(self, name: str, texts: Texts) -> Any:
@@ -257,71 +208,6 @@ class TextClassification(LightningDataModule):
             shared = f"unknown: {str(problem).splitlines()[0]}"
         self.report["texts of validation or test that are in train too"] = shared
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run must have again: texts, labels and batches."""
-        return self._state()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Refuse to resume on other texts, labels or batches than the run began with.
-
-        Raises:
-            ValueError: they differ; the position in the data, and the optimizer's state of each word, would be wrong.
-        """
-        for name, now in self._state().items():
-            if state_dict.get(name, now) != now:
-                raise ValueError(
-                    f"the {name} differ from those this run began with\n"
-                    "resume with the same data settings and files, or start another run: --run NAME"
-                )
-
-    def _state(self) -> dict[str, Any]:
-        state: dict[str, Any] = {"labels": self.labels, "size and seed of the batches": [self.batch_size, self.seed]}
-        for name in ("train", "validation"):
-            if name in self.splits:
-                split = self.splits[name]
-                state[f"{name} texts"] = f"{split.fingerprint} {zlib.crc32(split.label_ids.tobytes())}"
-        return state
-
-    def train_dataloader(self) -> ResumableLoader:
-        """Shuffled batches of like length, from where the trainer stopped."""
-        trainer = self.trainer
-        split = self.splits["train"]
-        num_taken = None if trainer is None else partial(count_taken, trainer)
-        if self.draw is not None and num_taken is not None:
-            return ResumableLoader(split, batch_sampler=self.draw(split, num_taken), collate_fn=_same)
-        batches = LengthGroupedBatches(
-            split.lengths,
-            self.batch_size,
-            self.seed,
-            rank=0 if trainer is None else trainer.global_rank,
-            num_processes=1 if trainer is None else trainer.world_size,
-            num_taken=num_taken,
-        )
-        return ResumableLoader(split, batch_sampler=batches, collate_fn=_same)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation batches in order of length."""
-        return self._reading("validation")
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        """Test batches in order of length."""
-        return self._reading("test")
-
-    def predict_dataloader(self) -> DataLoader[Batch]:
-        """Batches to label, in order of length; ``example_id`` tells the row."""
-        return self._reading("predict")
-
-    def _reading(self, name: str) -> DataLoader[Batch]:
-        trainer = self.trainer
-        rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
-        batches = SortedBatches(self.splits[name].lengths, 2 * self.batch_size, rank, world)
-        return DataLoader(self.splits[name], batch_sampler=batches, collate_fn=_same)
-
-    def batches(self, split: str, batch_size: int) -> Iterator[Batch]:
-        """A split once, in order of length."""
-        for rows in SortedBatches(self.splits[split].lengths, batch_size):
-            yield self.splits[split].batch(rows)
-
     def example(self, split: str, row: int) -> dict[str, str | None]:
         """One example as words: text, pair and label."""
         texts = self.splits[split]
@@ -330,21 +216,9 @@ class TextClassification(LightningDataModule):
         return {"text": texts.texts[row], "pair": pair, "label": self.labels[label] if label >= 0 else None}
 
 
-def count_taken(trainer: Trainer) -> int:
-    """Training batches taken so far, over all epochs and interruptions: those whose step was made, as checkpoints count."""
-    taken = int(trainer.fit_loop.epoch_loop.batch_progress.total.processed)  # type: ignore[attr-defined]
-    if trainer.overfit_batches > 0:  # type: ignore[attr-defined] # the same few again and again
-        return taken % int(trainer.num_training_batches)
-    return taken
-
-
 def sort_labels(labels: list[str]) -> list[str]:
     """The classes in order: by number where all are whole numbers, else by name."""
     found = set(labels)
     if all(label.removeprefix("-").isdecimal() for label in found):
         return sorted(found, key=lambda label: (int(label), label))
     return sorted(found)
-
-
-def _same(batch: Any) -> Any:
-    return batch

@@ -207,7 +207,7 @@ def load(folder: Path) -> Tokens | None:
     try:
         manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         checksums = manifest["checksums"]
-        if any(_checksum(folder / name) != checksum for name, checksum in checksums.items()):
+        if any(checksum(folder / name) != expected for name, expected in checksums.items()):
             return None
         # as plain arrays: numpy's memory-mapped kind is slow to index
         arrays = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in checksums}
@@ -223,7 +223,7 @@ def load(folder: Path) -> Tokens | None:
         return None
 
 
-def _checksum(path: Path) -> int:
+def checksum(path: Path) -> int:
     """Of all bytes: a file that lost its content in a power cut still has its size."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return zlib.crc32(content)
@@ -239,7 +239,7 @@ def save(tokens: Tokens, folder: Path) -> None:
     try:
         for name, array in arrays.items():
             np.save(unfinished / f"{name}.npy", array)
-        checksums = {file.name: _checksum(file) for file in unfinished.iterdir()}
+        checksums = {file.name: checksum(file) for file in unfinished.iterdir()}
         manifest = {"num_truncated": tokens.num_truncated, "stop_words": tokens.stop_words, "checksums": checksums}
         (unfinished / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
         if load(folder) is None:

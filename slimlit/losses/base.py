@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from slimlit.types import Batch, Configured, Needs, Output
@@ -47,3 +47,11 @@ def teacher_of(loss: Loss, teacher: T | None) -> T:
             f"{type(loss).__name__} compares with a teacher and there is none\nset model.init_args.teacher"
         )
     return teacher
+
+
+def mean_of_asked(
+    values: Float[Tensor, "batch answers"], labels: Int[Tensor, "batch answers"]
+) -> Float[Tensor, " batch"]:
+    """The mean of each example over its own places that have a label; 0 where none has."""
+    asked = labels != -100
+    return values.masked_fill(~asked, 0.0).sum(dim=-1) / asked.sum(dim=-1).clamp(min=1)

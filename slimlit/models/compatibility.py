@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-from slimlit.models.network import Network
+from slimlit.models.network import Head, Network
 from slimlit.models.tokenizers import load_tokenizer
 
 
@@ -32,22 +32,21 @@ def check_text(config: PreTrainedConfig, role: str, tokenizer: PreTrainedTokeniz
         )
 
 
-def check_teacher(
-    teacher: Network, student: PreTrainedConfig, labels: Sequence[str], tokenizer: PreTrainedTokenizerBase
-) -> None:
+def check_teacher(teacher: Network, student: PreTrainedConfig, head: Head, tokenizer: PreTrainedTokenizerBase) -> None:
     """The teacher knows the same classes, and reads the same tokens, as the student.
 
     Raises:
         ValueError: an untrained head, other classes, or another vocabulary.
     """
-    known = teacher.label_names
-    if known is None:
+    if not teacher.is_trained_for(head):
         raise ValueError(
-            "the teacher has no trained classification head, so it has nothing to teach\n"
+            f"the teacher has no trained {head.kind.replace('_', ' ')} head, so it has nothing to teach\n"
             "fine-tune it first (configs/teacher.yaml) and name that run: source: runs/teacher"
         )
-    check_labels(known, "teacher", labels)
-    teacher_config = teacher.config()
+    known = teacher.known_labels(head)
+    if known is not None:
+        check_labels(known, "teacher", head.labels)
+    teacher_config = teacher.config(head)
     if teacher_config.vocab_size != student.vocab_size:
         raise ValueError(
             f"teacher and student differ in their vocabularies: {teacher_config.vocab_size:,} and {student.vocab_size:,} tokens\n"

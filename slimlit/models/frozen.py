@@ -1,6 +1,6 @@
 """``Frozen``: a pretrained encoder that stays as it is, and reads each text once however often it is drawn."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from slimlit.models.network import Head
 from slimlit.models.pooling import Pooling
 from slimlit.models.pretrained import Pretrained
 from slimlit.models.sequence_classifier import SequenceClassifier
@@ -37,9 +38,18 @@ class Frozen(Pretrained):
     def __init__(self, source: str, pooling: Pooling = "mean") -> None:
         super().__init__(source, pooling)
 
-    def build(self, labels: Sequence[str], teacher: PreTrainedModel | None = None) -> PreTrainedModel:
-        """The model, its encoder frozen and remembering."""
-        student = super().build(labels, teacher)
+    def build(self, head: Head, teacher: PreTrainedModel | None = None) -> PreTrainedModel:
+        """The model, its encoder frozen and remembering.
+
+        Raises:
+            ValueError: the task does not classify texts.
+        """
+        if head.kind != "sequence_classification":
+            raise ValueError(
+                f"slimlit.models.Frozen reads whole texts, and the task asks for {head.kind}\n"
+                "use slimlit.models.Pretrained with model.init_args.freeze"
+            )
+        student = super().build(head, teacher)
         assert isinstance(student, SequenceClassifier)
         encoder = student.encoder.requires_grad_(False)
         encoder.forward = _Remembering(encoder, encoder.forward)

@@ -1,6 +1,7 @@
 """``read``: run any network over a batch and give back just the outputs that are needed."""
 
 import inspect
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
@@ -8,42 +9,70 @@ from transformers import PreTrainedModel
 
 from slimlit.models.attention import Recorded, recorded_attention
 from slimlit.models.sequence_classifier import SequenceClassifierOutput
-from slimlit.types import Batch, Needs, Output
+from slimlit.models.word_head import unread_words
+from slimlit.types import Batch, Needs, Output, WordHead
 
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "pooling_mask")
+_INPUTS = (
+    *("input_ids", "attention_mask", "token_type_ids", "pooling_mask", "position_ids"),
+    *("decoder_input_ids", "decoder_attention_mask"),
+)
 
 
 def read(network: PreTrainedModel, batch: Batch, needs: Needs = frozenset()) -> Output:
     """The network's logits and the inner states named in ``needs``; nothing else is computed or kept.
 
+    Where ``needs`` has ``"words"``, a language model's logits are not made; :attr:`~slimlit.types.Output.words` is.
+
     Raises:
         ValueError: a need that is no part of an :class:`~slimlit.types.Output`, or a layer the network lacks.
     """
-    layers = _layers(needs, int(network.config.num_hidden_layers))
+    layers = _layers(needs, depth(network.config))
+    hidden = bool(layers["hidden_states"])
+    is_recorded = bool(layers["queries"] or layers["keys"] or layers["values"])
     record: Recorded = {}
-    if layers["queries"] or layers["keys"] or layers["values"]:
-        with recorded_attention(network) as record:
-            answer = _run(network, batch, bool(layers["hidden_states"]))
-        if not record:
-            raise ValueError(
-                f"the attention of {type(network.base_model).__name__} cannot be read: it does not go through transformers' "
-                "attention interface\nleave out losses and maps of its attention, or use another encoder"
-            )
-    else:
-        answer = _run(network, batch, bool(layers["hidden_states"]))
+    words: list[WordHead] = []
+    with ExitStack() as watching:
+        if is_recorded:
+            record = watching.enter_context(recorded_attention(network))
+        if "words" in needs:
+            words = watching.enter_context(unread_words(network))
+        answer = _run(network, batch, hidden)
+    if is_recorded and not record:
+        raise ValueError(
+            f"the attention of {type(network.base_model).__name__} cannot be read: it does not go through transformers' "
+            "attention interface\nleave out losses and maps of its attention, or use another encoder"
+        )
+    states = _states(answer) if hidden else ()
     return Output(
-        logits=answer.logits,
-        hidden_states={layer: answer.hidden_states[layer] for layer in layers["hidden_states"]},
+        logits=answer.logits[..., :0] if words else answer.logits,
+        hidden_states={layer: states[layer] for layer in layers["hidden_states"]},
         queries={layer: record[layer][0] for layer in layers["queries"]},
         keys={layer: record[layer][1] for layer in layers["keys"]},
         values={layer: record[layer][2] for layer in layers["values"]},
         pooling_weights=answer.pooling_weights if isinstance(answer, SequenceClassifierOutput) else None,
+        words=words[-1] if words else None,
     )
+
+
+def depth(config: Any) -> int:
+    """The layers whose states are read: the decoder's, where there is one."""
+    if config.is_encoder_decoder:
+        layers = config.num_decoder_layers if config.model_type in ("t5", "mt5") else config.decoder_layers
+        return int(layers)
+    return int(config.num_hidden_layers)
+
+
+def _states(answer: Any) -> Any:
+    """The hidden states by layer: of the decoder, where there is one."""
+    states = answer.get("decoder_hidden_states")
+    return answer.hidden_states if states is None else states
 
 
 def _run(network: PreTrainedModel, batch: Batch, hidden: bool) -> Any:
     accepted = _accepted_inputs(type(network))  # type: ignore[arg-type]
-    inputs = {name: batch[name] for name in _INPUTS if name in batch and name in accepted}  # type: ignore[literal-required]
+    inputs: dict[str, Any] = {name: batch[name] for name in _INPUTS if name in batch and name in accepted}  # type: ignore[literal-required]
+    if "use_cache" in accepted:
+        inputs["use_cache"] = False  # of keys and values, for writing word after word
     return network(**inputs, output_hidden_states=hidden)
 
 
@@ -55,12 +84,12 @@ def _accepted_inputs(network_class: type[PreTrainedModel]) -> frozenset[str]:
 @cache
 def _layers(needs: Needs, num_layers: int) -> dict[str, tuple[int, ...]]:
     layers: dict[str, tuple[int, ...]] = {"hidden_states": (), "queries": (), "keys": (), "values": ()}
-    for need in sorted(needs - {"logits"}):
+    for need in sorted(needs - {"logits", "words"}):
         part, _, number = need.partition(".")
         lowest = 0 if part == "hidden_states" else 1
         if part not in layers or not number.isdigit():
             raise ValueError(
-                f"no output is called {need!r}; there are logits and {', '.join(layers)} with a layer: queries.2"
+                f"no output is called {need!r}; there are logits, words and {', '.join(layers)} with a layer: queries.2"
             )
         if not lowest <= int(number) <= num_layers:
             raise ValueError(

@@ -60,9 +60,9 @@ def read_config(source: str) -> PreTrainedConfig:
 
 
 def read_architectures(source: str) -> list[str]:
-    """The class names a local folder's ``config.json`` was saved from; empty for the hub."""
+    """The class names that the model's ``config.json`` was saved from."""
     path = Path(find(source)) / "config.json"
     if not path.is_file():
-        return []
+        return list(read_config(source).architectures or [])
     settings: dict[str, Any] = json.loads(path.read_text())
     return list(settings.get("architectures") or [])

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -16,8 +16,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from slimlit.losses import Loss
-from slimlit.models import Network, PreTrainedModel, read
+from slimlit.models import Head, Network, PreTrainedModel, read
 from slimlit.models.attention import quicken_dropout
+from slimlit.models.compatibility import check_labels, check_teacher, check_text, check_vocabulary
+from slimlit.models.network import Kind
 from slimlit.models.pretrained import quiet_files
 from slimlit.models.seen_words import train_all_words, train_seen_words
 from slimlit.tasks.memory import keep_freed_memory
@@ -42,11 +44,17 @@ class Watcher(Protocol):
 class Task(LightningModule):
     """Student, teacher, loss and optimizer as a LightningModule; subclasses add the head's names and metrics.
 
+    A subclass says its ``kind`` of head and the validation metric to choose checkpoints by (``monitor``, ``mode``), makes its
+    metrics in ``prepare_metrics``, scores batches, and says in ``predictions`` what ``predict`` writes.
+
     Guarantees:
         - the teacher is a guest: frozen, in eval mode, not in the optimizer, not in a checkpoint;
         - the loss of a batch is the plain mean over its examples, over all processes.
     """
 
+    kind: ClassVar[Kind] = "sequence_classification"
+    monitor: ClassVar[str] = "validation/loss"
+    mode: ClassVar[Literal["max", "min"]] = "min"
     student: PreTrainedModel
     teacher: PreTrainedModel | None
 
@@ -77,9 +85,47 @@ class Task(LightningModule):
         self.watcher: Watcher | None = None
         self._built = False
 
+    def setup(self, stage: str) -> None:
+        """Check that student, teacher and data fit, before any weight is loaded; make the metrics."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.head = Head(list(data.labels), self.kind)
+        self.check_fit(data)
+        self.prepare_metrics(data)
+
+    def check_fit(self, data: Any) -> None:
+        """Student, teacher and data fit together, by their configurations.
+
+        Raises:
+            ValueError: they do not.
+        """
+        network, teacher = self.student_network, None
+        if self.teacher_network is not None:
+            teacher = self.teacher_network.config(self.head)
+        student = network.config(self.head, teacher)
+        check_text(student, "student", data.tokenizer, data.max_length)
+        if self.teacher_network is not None and teacher is not None:
+            check_teacher(self.teacher_network, student, self.head, data.tokenizer)
+            check_text(teacher, "teacher", data.tokenizer, data.max_length)
+        check_vocabulary(network, "student", data.tokenizer)
+        known = network.known_labels(self.head)
+        if known is not None:
+            check_labels(known, "student", self.head.labels)
+
+    def prepare_metrics(self, data: Any) -> None:
+        """Make the metrics; the classes are in ``self.head.labels``."""
+
     def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
-        """Build student and teacher, weights and all."""
-        raise NotImplementedError
+        """The student, made of the teacher where it says so, and the teacher; weights and all."""
+        teacher = None if self.teacher_network is None else self.teacher_network.build(self.head)
+        return self.student_network.build(self.head, teacher), teacher
+
+    def predictions(self, answers: list[Any], data: Any) -> dict[int, dict[str, Any]]:
+        """What ``predict`` writes of each row, from what ``predict_step`` gave for each batch.
+
+        Raises:
+            ValueError: this task predicts nothing.
+        """
+        raise ValueError(f"predict writes what a student says of texts, and {type(self).__name__} says nothing of them")
 
     def configure_model(self) -> None:
         """Build the networks, once; by now ``setup`` has checked that they fit."""

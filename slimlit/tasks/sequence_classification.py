@@ -1,6 +1,6 @@
 """Classify texts or pairs of texts: sentiment, topics, offence, entailment; plainly or distilled from a teacher."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -8,8 +8,8 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassCalibrationError, MulticlassF1Score
 
 from slimlit.losses import HardLabels, Loss
-from slimlit.models import Network, PreTrainedModel, read
-from slimlit.models.compatibility import check_labels, check_teacher, check_text, check_vocabulary
+from slimlit.models import Network, read
+from slimlit.models.network import Kind
 from slimlit.tasks.base import MakeOptimizer, Task
 from slimlit.tasks.optimizers import AdamW
 from slimlit.types import Batch
@@ -31,6 +31,10 @@ class SequenceClassification(Task):
             without dropout, as a teacher is.
     """
 
+    kind: ClassVar[Kind] = "sequence_classification"
+    monitor: ClassVar[str] = "validation/accuracy"
+    mode: ClassVar[Literal["max", "min"]] = "max"
+
     def __init__(
         self,
         student: Network,
@@ -43,22 +47,11 @@ class SequenceClassification(Task):
     ) -> None:
         super().__init__(student, teacher, loss or HardLabels(), optimizer, warmup, train_words, freeze)
 
-    def setup(self, stage: str) -> None:
-        """Check that student, teacher and data fit, before any weight is loaded; make the metrics."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        teacher = None if self.teacher_network is None else self.teacher_network.config()
-        student = self.student_network.config(teacher)
-        check_text(student, "student", data.tokenizer, data.max_length)
-        if self.teacher_network is not None and teacher is not None:
-            check_teacher(self.teacher_network, student, data.labels, data.tokenizer)
-            check_text(teacher, "teacher", data.tokenizer, data.max_length)
-        check_vocabulary(self.student_network, "student", data.tokenizer)
-        if self.student_network.label_names is not None:
-            check_labels(self.student_network.label_names, "student", data.labels)
-        if len(data.labels) < 2:
+    def prepare_metrics(self, data: Any) -> None:
+        """Accuracy, macro F1 and calibration, and agreement with the teacher."""
+        num_classes = len(self.head.labels)
+        if num_classes < 2:
             raise ValueError(f"the data has one class only: {data.labels}; a classifier needs at least two")
-        self.labels = list(data.labels)
-        num_classes = len(self.labels)
         metrics = MetricCollection(
             {
                 "accuracy": MulticlassAccuracy(num_classes, average="micro"),
@@ -71,11 +64,6 @@ class SequenceClassification(Task):
         for split in ("validation", "test"):
             self.metrics[split] = metrics.clone(prefix=f"{split}/")
             self.metrics[f"{split}_agreement"] = MulticlassAccuracy(num_classes, average="micro")
-
-    def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
-        """The student, made of the teacher where it says so, and the teacher."""
-        teacher = None if self.teacher_network is None else self.teacher_network.build(self.labels)
-        return self.student_network.build(self.labels, teacher), teacher
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor | None]:
         """Score a batch; what it returns is for callbacks."""
@@ -119,3 +107,15 @@ class SequenceClassification(Task):
         """Probabilities ``(batch, classes)`` and the rows they are for."""
         logits = read(self.student, batch).logits
         return {"example_id": batch["example_id"], "probabilities": torch.softmax(logits.float(), dim=-1)}
+
+    def predictions(self, answers: list[Any], data: Any) -> dict[int, dict[str, Any]]:
+        """The label of each text and its probability."""
+        split, found = data.splits["predict"], {}
+        for answer in answers:
+            probabilities, labels = answer["probabilities"].max(dim=-1)
+            for row, label, probability in zip(
+                answer["example_id"].tolist(), labels.tolist(), probabilities.tolist(), strict=True
+            ):
+                line = {"label": data.labels[label], "probability": round(probability, 6), "text": split.texts[row]}
+                found[row] = line if split.pairs is None else {**line, "pair": split.pairs[row]}
+        return found

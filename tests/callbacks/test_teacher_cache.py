@@ -9,7 +9,7 @@ from lightning.pytorch import seed_everything
 
 from slimlit.callbacks.teacher_cache import TeacherCache
 from slimlit.losses import HardLabels, HiddenStates, Loss, SoftTargets, WeightedSum
-from slimlit.models import Pretrained, Shrunk
+from slimlit.models import Head, Pretrained, Shrunk
 from slimlit.tasks import SequenceClassification
 from slimlit.types import Batch
 from tests.tasks.doubles import make_task, toy_data, toy_teacher, toy_trainer
@@ -166,7 +166,7 @@ def test_the_user_is_told_what_was_computed_and_what_was_read(
 
 def test_another_teacher_fills_another_folder(distilling: Distilling, tmp_path: Path) -> None:
     distilling.fit(cache(tmp_path), max_steps=1)
-    model = Pretrained(str(distilling.teacher)).build(["negative", "positive"])
+    model = Pretrained(str(distilling.teacher)).build(Head(["negative", "positive"]))
     with torch.no_grad():
         next(iter(model.parameters())).add_(1e-3)
     model.save_pretrained(tmp_path / "other")

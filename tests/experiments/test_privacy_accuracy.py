@@ -11,7 +11,7 @@ from experiments.privacy.accuracy.plot import plot
 from experiments.privacy.accuracy.results import table
 from experiments.privacy.accuracy.standard import standardise
 from slimlit.data import TextClassification
-from slimlit.models import Shrunk
+from slimlit.models import Head, Shrunk
 
 SETS = data_sets(Path("/shared"))
 
@@ -63,7 +63,7 @@ def test_standardised_vectors_have_mean_zero_and_variance_one(toy_files, toy_mod
         str(toy_files / "train.csv"), str(toy_model), validation=str(toy_files / "validation.csv"), max_length=16
     )
     data.setup("fit")
-    student = Shrunk([1], pooling="mean", of=str(toy_model)).build(data.labels).eval()
+    student = Shrunk([1], pooling="mean", of=str(toy_model)).build(Head(data.labels)).eval()
     standardise(student, data)
     pooled: list[torch.Tensor] = []
     student.classifier.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))

@@ -12,7 +12,7 @@ from experiments.speed.job import LABELS, Job, score
 from experiments.speed.report import job_table, steps_table
 from experiments.speed.steps import CONTESTANTS, measure
 from experiments.speed.stopwatch import SKIPPED
-from slimlit.models import Pretrained
+from slimlit.models import Head, Pretrained
 from slimlit.models.tokenizers import load_tokenizer
 
 pytestmark = [
@@ -37,7 +37,7 @@ def job(tmp_path: Path, toy_model: Path) -> Job:
         texts = [f"{number} {line}" for number in range(8) for line in lines]
         (tmp_path / f"{split}.csv").write_text("\n".join(["text,label", *texts]) + "\n")
     teacher = tmp_path / "teacher"
-    Pretrained(str(toy_model), pooling="mean").build(LABELS).save_pretrained(teacher)
+    Pretrained(str(toy_model), pooling="mean").build(Head(LABELS)).save_pretrained(teacher)
     load_tokenizer(str(toy_model)).save_pretrained(teacher)
     return Job(str(tmp_path), str(teacher), layers=(1,), num_epochs=2, batch_size=4, max_length=16, num_threads=1)
 

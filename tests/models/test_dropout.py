@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from slimlit.models import Pretrained, PreTrainedModel, read
+from slimlit.models import Head, Pretrained, PreTrainedModel, read
 from slimlit.models.attention import quicken_dropout
 from slimlit.models.dropout import QuickDropout, dropout_mask
 from slimlit.types import Batch
@@ -47,7 +47,7 @@ def test_nothing_is_dropped_in_eval_mode() -> None:
 
 
 def network(source: str, dropout: float) -> PreTrainedModel:
-    made = Pretrained(source, pooling="mean").build(["a", "b"])
+    made = Pretrained(source, pooling="mean").build(Head(["a", "b"]))
     for module in made.modules():
         if isinstance(module, nn.Dropout):
             module.p = dropout

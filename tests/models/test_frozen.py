@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import seed_everything
 
 from slimlit.callbacks import DifferentialPrivacy
-from slimlit.models import Frozen, Pretrained, SequenceClassifier
+from slimlit.models import Frozen, Head, Pretrained, SequenceClassifier
 from slimlit.privacy.noise import add_noise
 from slimlit.tasks import SequenceClassification
 from tests.tasks.doubles import toy_data, toy_trainer
@@ -17,7 +17,7 @@ MASK = (IDS > 0).long()
 
 
 def test_a_text_reads_as_the_encoder_reads_it_once_however_it_is_padded(toy_model: Path) -> None:
-    student = Frozen(str(toy_model)).build(["0", "1"]).train()
+    student = Frozen(str(toy_model)).build(Head(["0", "1"])).train()
     assert isinstance(student, SequenceClassifier)
     assert not any(weight.requires_grad for weight in student.encoder.parameters())
     calls: list[int] = []
@@ -32,7 +32,7 @@ def test_a_text_reads_as_the_encoder_reads_it_once_however_it_is_padded(toy_mode
     states = student.encoder(input_ids=IDS, attention_mask=MASK).last_hidden_state
     again = student.encoder(input_ids=IDS[1:2, :3], attention_mask=MASK[1:2, :3]).last_hidden_state
     assert calls == [2]
-    plain = Pretrained(str(toy_model), "mean").build(["0", "1"]).eval()
+    plain = Pretrained(str(toy_model), "mean").build(Head(["0", "1"])).eval()
     assert isinstance(plain, SequenceClassifier)
     with torch.no_grad():
         expected = plain.encoder(input_ids=IDS, attention_mask=MASK).last_hidden_state

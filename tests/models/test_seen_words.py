@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from slimlit.models import Pretrained, PreTrainedModel, SequenceClassifier
+from slimlit.models import Head, Pretrained, PreTrainedModel, SequenceClassifier
 from slimlit.models.seen_words import SeenWords, train_all_words, train_seen_words
 
 SEEN = [5, 7, 8, 11]
@@ -12,7 +12,7 @@ SEEN = [5, 7, 8, 11]
 
 def network(source: Path) -> PreTrainedModel:
     torch.manual_seed(0)
-    return Pretrained(str(source), pooling="attention").build(["a", "b"]).eval()
+    return Pretrained(str(source), pooling="attention").build(Head(["a", "b"])).eval()
 
 
 def train(made: PreTrainedModel, weight_decay: float) -> PreTrainedModel:

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from transformers import AutoModel
 
 from slimlit.losses import HardLabels, SoftTargets, WeightedSum
-from slimlit.models import Pretrained, Shrunk
+from slimlit.models import Head, Pretrained, Shrunk
 from slimlit.models.network import Network
 from slimlit.tasks import SequenceClassification
 from slimlit.tasks.optimizers import AdamW
@@ -54,7 +54,7 @@ def test_the_toy_teacher_reaches_the_planted_answer(
 def test_the_teacher_is_frozen_in_eval_mode_and_in_no_checkpoint(
     teacher: Path, toy_model: Path, toy_files: Path, tmp_path: Path
 ) -> None:
-    before = Pretrained(str(teacher)).build(["negative", "positive"]).state_dict()
+    before = Pretrained(str(teacher)).build(Head(["negative", "positive"])).state_dict()
     task = fitted(
         Shrunk(layers=[1]), toy_model, toy_files, tmp_path, teacher=Pretrained(str(teacher)), loss=SoftTargets(),
         enable_checkpointing=True, callbacks=[ModelCheckpoint(dirpath=tmp_path / "kept", save_last=True)],
@@ -123,7 +123,7 @@ def test_training_seen_words_alone_gives_the_same_student_and_a_smaller_optimize
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert few < many
     part.export_student(tmp_path / "student")
-    again = Pretrained(str(tmp_path / "student")).build(["negative", "positive"]).state_dict()
+    again = Pretrained(str(tmp_path / "student")).build(Head(["negative", "positive"])).state_dict()
     assert all(torch.equal(again[name], expected[name]) for name in expected)
 
 
@@ -161,7 +161,7 @@ def test_teachers_that_do_not_fit_are_refused_before_any_weight_is_loaded(
     with pytest.raises(ValueError, match="teacher and data differ in their classes"):
         toy_trainer(tmp_path).fit(other_order, datamodule=data)
     untrained = make_task(Shrunk(layers=[1]), Pretrained(str(toy_model)), SoftTargets())
-    with pytest.raises(ValueError, match="no trained classification head"):
+    with pytest.raises(ValueError, match="no trained sequence classification head"):
         toy_trainer(tmp_path).fit(untrained, datamodule=toy_data(toy_model, toy_files))
     too_long = make_task(Pretrained(str(toy_model)))
     with pytest.raises(ValueError, match="positions for 64 tokens|max_length"):

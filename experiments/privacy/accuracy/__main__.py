@@ -67,12 +67,12 @@ def run(job: Job, runs: Path) -> None:
 
 def save_teacher(data: DataSet, runs: Path) -> None:
     """Save the encoder with a head nobody trained: slimlit takes classifiers as teachers, and only hidden states are read here."""
-    from slimlit.models import Pretrained
+    from slimlit.models import Head, Pretrained
     from slimlit.models.tokenizers import load_tokenizer
 
     folder = runs / "encoders" / f"{data.name}-teacher"
     if not (folder / "config.json").exists():
-        Pretrained(data.encoder, pooling="mean").build(["0", "1", "2", "3"]).save_pretrained(folder)
+        Pretrained(data.encoder, pooling="mean").build(Head(["0", "1", "2", "3"])).save_pretrained(folder)
         load_tokenizer(data.encoder).save_pretrained(folder)
 
 
@@ -80,7 +80,7 @@ def make_encoders(data: DataSet, runs: Path) -> None:
     """Save the two encoders students stand on, both standardised on public text: as it came, and after the public teacher."""
     from experiments.privacy.accuracy.standard import standardise
     from slimlit.data import TextClassification
-    from slimlit.models import Pretrained, Shrunk
+    from slimlit.models import Head, Pretrained, Shrunk
 
     text = TextClassification(f"{runs}/text/{data.public}.tsv", data.encoder, max_length=64)
     for kind in KINDS:
@@ -90,7 +90,7 @@ def make_encoders(data: DataSet, runs: Path) -> None:
         text.setup("fit")
         plain = Shrunk(list(data.layers), pooling="mean", of=data.encoder)
         network = plain if kind == "without" else Pretrained(f"{runs}/{data.name}-public-student")
-        student = network.build(text.labels)
+        student = network.build(Head(text.labels))
         standardise(student, text)
         student.save_pretrained(folder)
         ledger = runs / f"{data.name}-public-student" / "privacy.json"

@@ -1,0 +1,196 @@
+"""``TextModule``: what every data module shares: a tokenizer, splits read once, and batches that resume exactly."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader
+
+from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
+from slimlit.models.tokenizers import Tokenizer, load_tokenizer
+from slimlit.types import Batch
+
+NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("predict",)}
+
+Draw = Callable[[Any, Callable[[], int]], Any]
+"""A sampler of the training split, given the number of batches taken so far: how privacy puts Poisson sampling in."""
+
+
+class ResumableLoader(DataLoader[Batch]):
+    """Tells Lightning that resuming within an epoch is exact; the position is the trainer's own count of batches."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the sampler asks the trainer."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing: the sampler asks the trainer."""
+
+
+class TextModule(LightningDataModule):
+    """The base of data modules: give :meth:`read_split`, and the rest follows.
+
+    After ``setup``: ``tokenizer``, ``splits`` (by name; each knows its ``lengths``, ``fingerprint``, ``texts`` and how to make a
+    ``batch`` of rows) and ``report`` (what was read, dropped and cut). ``labels`` are the classes, none where the answer is words.
+
+    Args:
+        sources: where each split is read from; None where it is made of another, or not there.
+        tokenizer: a run, bundled name, folder or hub name; the one of the network.
+        max_length: tokens of an example at most.
+        batch_size: examples of a batch, over all processes.
+        seed: of made splits and of the order of batches.
+    """
+
+    def __init__(
+        self, sources: dict[str, str | None], tokenizer: str, max_length: int, batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        if batch_size < 1 or max_length < 3:
+            raise ValueError(f"batch_size is {batch_size} and max_length {max_length}; expected at least 1 and 3")
+        self.sources = sources
+        self.tokenizer_source = tokenizer
+        self.max_length = max_length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.labels: list[str] = []
+        self.splits: dict[str, Any] = {}
+        self.report: dict[str, Any] = {}
+        self.draw: Draw | None = None
+        self.num_planted = 0
+        self._tokenizer: Tokenizer | None = None
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, loaded when first asked for."""
+        if self._tokenizer is None:
+            self._tokenizer = load_tokenizer(self.tokenizer_source)
+            longest = self._tokenizer.model_max_length
+            if self.max_length > longest:
+                raise ValueError(
+                    f"max_length is {self.max_length}, but the tokenizer {self.tokenizer_source!r} is made for {longest} tokens\n"
+                    f"set data.init_args.max_length to at most {longest}"
+                )
+        return self._tokenizer
+
+    def setup(self, stage: str) -> None:
+        """Read and tokenise the splits the stage needs, once.
+
+        Raises:
+            ValueError: files or columns that are not as expected.
+        """
+        wanted = [name for name in NEEDED[stage] if name not in self.splits]
+        if not wanted:
+            return
+        _ = self.tokenizer  # refuses a wrong one before any text is read
+        for name in wanted:
+            self.splits[name] = self.read_split(name)
+        self.finish_setup(wanted)
+
+    def read_split(self, name: str) -> Any:
+        """Read and tokenise one split; what was read and dropped goes into ``report``.
+
+        Raises:
+            ValueError: files or columns that are not as expected.
+        """
+        raise NotImplementedError
+
+    def finish_setup(self, names: list[str]) -> None:
+        """Called when those splits are there: to compare them."""
+
+    def groups(self, column: str) -> npt.NDArray[np.int64]:
+        """Which group (author, patient, dialogue) each training example belongs to, numbered from 0.
+
+        Raises:
+            ValueError: this kind of data has none.
+        """
+        raise ValueError(
+            f"{type(self).__name__} knows no groups\nleave group_column out: each example is then protected alone"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must have again: texts, labels and batches."""
+        return self._state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Refuse to resume on other texts, labels or batches than the run began with.
+
+        Raises:
+            ValueError: they differ; the position in the data, and the optimizer's state of each word, would be wrong.
+        """
+        for name, now in self._state().items():
+            if state_dict.get(name, now) != now:
+                raise ValueError(
+                    f"the {name} differ from those this run began with\n"
+                    "resume with the same data settings and files, or start another run: --run NAME"
+                )
+
+    def _state(self) -> dict[str, Any]:
+        state: dict[str, Any] = {"labels": self.labels, "size and seed of the batches": [self.batch_size, self.seed]}
+        for name in ("train", "validation"):
+            if name in self.splits:
+                split = self.splits[name]
+                labels = getattr(split, "label_ids", np.zeros(0, np.int64))
+                state[f"{name} texts"] = f"{split.fingerprint} {zlib.crc32(labels.tobytes())}"
+        return state
+
+    def note_padding(self, name: str) -> None:
+        """Report the share of padding of the training batches."""
+        lengths = self.splits[name].lengths
+        sampler = LengthGroupedBatches(lengths, self.batch_size, self.seed)
+        self.report[name]["padding waste"] = round(padding_waste(lengths, sampler.epoch(0)), 4)
+
+    def train_dataloader(self) -> ResumableLoader:
+        """Shuffled batches of like length, from where the trainer stopped."""
+        trainer = self.trainer
+        split = self.splits["train"]
+        num_taken = None if trainer is None else partial(count_taken, trainer)
+        if self.draw is not None and num_taken is not None:
+            return ResumableLoader(split, batch_sampler=self.draw(split, num_taken), collate_fn=_same)
+        batches = LengthGroupedBatches(
+            split.lengths,
+            self.batch_size,
+            self.seed,
+            rank=0 if trainer is None else trainer.global_rank,
+            num_processes=1 if trainer is None else trainer.world_size,
+            num_taken=num_taken,
+        )
+        return ResumableLoader(split, batch_sampler=batches, collate_fn=_same)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Validation batches in order of length."""
+        return self._reading("validation")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Test batches in order of length."""
+        return self._reading("test")
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Batches to answer, in order of length; ``example_id`` tells the row."""
+        return self._reading("predict")
+
+    def _reading(self, name: str) -> DataLoader[Batch]:
+        trainer = self.trainer
+        rank, world = (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
+        batches = SortedBatches(self.splits[name].lengths, 2 * self.batch_size, rank, world)
+        return DataLoader(self.splits[name], batch_sampler=batches, collate_fn=_same)
+
+    def batches(self, split: str, batch_size: int) -> Iterator[Batch]:
+        """A split once, in order of length."""
+        for rows in SortedBatches(self.splits[split].lengths, batch_size):
+            yield self.splits[split].batch(rows)
+
+
+def count_taken(trainer: Trainer) -> int:
+    """Training batches taken so far, over all epochs and interruptions: those whose step was made, as checkpoints count."""
+    taken = int(trainer.fit_loop.epoch_loop.batch_progress.total.processed)  # type: ignore[attr-defined]
+    if trainer.overfit_batches > 0:  # type: ignore[attr-defined] # the same few again and again
+        return taken % int(trainer.num_training_batches)
+    return taken
+
+
+def _same(batch: Any) -> Any:
+    return batch
