@@ -89,6 +89,9 @@ class Encoder:
         is_fast = [self._is_unmarked(text) and way.can(text) for text in texts]
         found = Encoded(*way.encode(texts)) if all(is_fast) else self._both(texts, is_fast)
         self._compare(texts, found)
+        if isinstance(way, Stretches) and not way.is_worthwhile:
+            self._refusals.append("stretches: too few of them come again in these texts")
+            self._ways.pop(0)
         return found
 
     def report(self) -> dict[str, Any]:

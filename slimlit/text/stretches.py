@@ -52,7 +52,13 @@ class Stretches:
         self._apart = re.compile(f"[{_CHINESE}]|[^ {_CHINESE}]+")
         self._irregular = re.compile(f"[{_SPACE.replace(' ', '')}]|  |^ | $")
         self._cut = re.compile(f"[{spaces}]*[^{spaces}]+|[{spaces}]+")
+        self._num_seen = self._num_asked = 0
         self._forget()
+
+    @property
+    def is_worthwhile(self) -> bool:
+        """Whether stretches come again; where they seldom do (Chinese in pieces of words) remembering costs more than it saves."""
+        return self._num_seen < 10_000 or self._num_asked < 0.5 * self._num_seen
 
     def can(self, text: str) -> bool:
         """Any text."""
@@ -75,6 +81,8 @@ class Stretches:
             else:
                 numbers += map(self._first.__getitem__, self._cut.findall(text))
             ends.append(len(numbers))
+        self._num_seen += len(numbers)
+        self._num_asked += len(self._new)
         self._learn()
         places = np.asarray(numbers, dtype=np.int64)
         lengths = self._lengths[places]

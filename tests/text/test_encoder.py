@@ -195,3 +195,13 @@ def test_dropout_is_never_remembered(folders: dict[str, Path]) -> None:
     for way in (BytePairs, Stretches):
         with pytest.raises(UnfitError):
             way(tokenizer, settings)
+
+
+def test_stretches_that_never_come_again_are_no_longer_remembered(folders: dict[str, Path]) -> None:
+    texts = [f"{number}房{number * 7}间" for number in range(12_000)]
+    tokenizer = load(folders["unigram"])
+    encoder = Encoder(tokenizer)
+    found = [encoder.encode(texts[:11_000]), encoder.encode(texts[11_000:])]
+    assert [ids.tolist() for one in found for ids in one.arrays()] == slow(tokenizer, texts)
+    assert encoder.way == "tokenizers"
+    assert encoder.report()["refused"][-1].startswith("stretches: too few")
