@@ -21,7 +21,8 @@ ENGINE = {
 LIBRARIES = {
     "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli", "auditor", *ENGINE},
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},
-    "transformers": {"models"},
+    "transformers": {"models", "text"},  # in text within functions only: tests/text/test_imports.py
+    "tiktoken": {"text"},
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
     "opacus": {"privacy"},
