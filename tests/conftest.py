@@ -11,7 +11,7 @@ os.environ.setdefault(
 
 from slimlit.data.toy import write_toy_files
 from slimlit.models.toy import write_toy_model
-from slimlit.text.bundles import BUNDLES
+from slimlit.text.downloads.bundles import BUNDLES
 
 
 @pytest.fixture(autouse=True)
