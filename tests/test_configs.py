@@ -39,6 +39,7 @@ def test_every_config_is_run_by_a_test() -> None:
         "canaries",
         "slimpajama",
         "gopher",
+        "tokens",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -75,6 +76,18 @@ def test_every_recipe_prepares_texts(recipe: str) -> None:
     report = json.loads(Path("pages/report.json").read_text())
     taken = {rule: one["documents"] for rule, one in report["dropped"].items() if one["documents"]}
     assert taken == {"NumCharacters": 1, "NearDuplicates": 1}
+
+
+def test_the_recipe_for_tokens_ends_in_shards() -> None:
+    lines = [json.dumps({"text": toy_page(number)}) for number in range(40)]
+    Path("pages.jsonl").write_text("\n".join(lines))
+    config = ["--config", "configs/prepare/tokens.yaml", "--sources", "pages.jsonl", "--tokenizer.vocab_size", "400"]
+    assert main(["prepare", *config, "--output", "pages"]) == 0
+    report = json.loads(Path("pages/report.json").read_text())
+    assert report["tokenizer"]["tokens"] == 400
+    assert report["shards"]["parts"]["train"]["documents"] == len(
+        Path("pages/train/part-00000.jsonl").read_text().splitlines()
+    )
 
 
 def test_a_head_is_trained_privately_on_a_public_encoder() -> None:

@@ -65,7 +65,7 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
     ``broken``, by line where the format has lines.
 
     Args:
-        source: what to read. A saved data set with several splits gives ``split``.
+        source: what to read. A saved data set with several splits gives ``split``, and so does what ``slimlit prepare`` wrote.
         columns: the names of its columns.
         split: the wanted part of a data set that has parts.
 
@@ -136,7 +136,8 @@ def _records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
             f"{source} has no known format\nexpected a name ending in {', '.join(FORMATS)} (or compressed: .gz, .bz2, .xz, .zst), or a folder"
         )
     if path.is_dir():
-        return _saved(path, split)
+        parts = _prepared(path, split)
+        return chain.from_iterable(read_json_lines(part, broken) for part in parts) if parts else _saved(path, split)
     if path.suffix or source.startswith((".", "/", "~")) or source.count("/") > 1:
         names = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, names, n=1)
@@ -145,6 +146,13 @@ def _records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
             f"no such file: {source}\n{hint}expected a file, a saved data set, a hub name or: {_text_bundles()}"
         )
     return _hub(source, split)
+
+
+def _prepared(folder: Path, split: str) -> list[Path]:
+    """The JSON lines of a part as ``slimlit prepare`` writes it: in the folder itself, or in its folder of that name."""
+    inner = folder / split
+    found = (inner if inner.is_dir() else folder).glob("*.jsonl*")
+    return sorted(file for file in found if plain_name(file.name).endswith(".jsonl"))
 
 
 def _text_bundles() -> str:

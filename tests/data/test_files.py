@@ -48,6 +48,15 @@ def write_gz(folder: Path) -> Path:
     return path
 
 
+def write_prepared(folder: Path) -> Path:
+    for part, rows in (("train", ROWS[:2]), ("test", ROWS[2:])):
+        (folder / part).mkdir()
+        for number, (text, label) in enumerate(rows):
+            line = json.dumps({"text": text, "label": label}) + "\n"
+            (folder / part / f"part-{number:05d}.jsonl.gz").write_bytes(gzip.compress(line.encode()))
+    return folder
+
+
 def write_parquet(folder: Path) -> Path:
     path = folder / "rows.parquet"
     TABLE.to_parquet(path)
@@ -243,3 +252,11 @@ def test_where_no_row_can_be_read_the_first_fault_is_told(tmp_path: Path) -> Non
     path.write_text('[{"text": "a", "label": "x"}]\n')
     with pytest.raises(ValueError, match=r"0 empty and 1 broken rows \(line 1: list, expected an object\)"):
         read_texts(str(path), Columns("text", None, "label"))
+
+
+def test_a_prepared_folder_gives_the_split_and_its_parts_in_order(tmp_path: Path) -> None:
+    folder = write_prepared(tmp_path)
+    for source in (folder, folder / "train"):
+        texts = read_texts(str(source), Columns())
+        assert list(zip(texts.texts, texts.labels, strict=True)) == ROWS[:2]
+    assert read_texts(str(folder), Columns(), "test").labels == ["good"]

@@ -111,7 +111,7 @@ def test_a_shard_holds_what_it_may_and_the_manifest_its_hash(tmp_path: Path, mon
     monkeypatch.setattr("slimlit.text.prepare.stages.BLOCK_BYTES", 300_000)
     path = write(tmp_path / "a.jsonl", texts(5, 600, 500))
     out = Preparation(str(path), str(tmp_path / "out"), split={}, shard_mib=1).run()
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = json.loads((out / "files.json").read_text())
     assert list(manifest["files"]) == ["train/part-00000.jsonl", "train/part-00001.jsonl"]
     for name, about in manifest["files"].items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == about["sha256"]

@@ -1,27 +1,33 @@
 """``Preparation``: raw text to a data set with a report, by the steps of one YAML file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 from slimlit.text.prepare.near_duplicates import NearDuplicates
 from slimlit.text.prepare.rules import NumCharacters, Rule
+from slimlit.text.prepare.token_settings import TokenShards, TrainedTokenizer
 
 Part = Literal["validation", "test"]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step over everything that is left: a name for the report, and what to do; it returns what it found."""
+    """One step over everything that is left: a name for the report, and what to do; it returns what it found.
+
+    ``settings`` are those that may still change until the stage is done.
+    """
 
     name: str
     run: Callable[[], dict[str, Any]]
+    settings: dict[str, Any] | None = None
 
 
 class Preparation:
-    """Raw text to a data set: read, tidy, judge by rules, take out near-duplicates, split, decontaminate, write, report.
+    """Raw text to a data set: read, tidy, judge by rules, take out near-duplicates, split, decontaminate, write,
+    make tokens, report.
 
     Guarantees:
         - every document that was read is in the output or counted in the report under the rule that took it;
@@ -41,6 +47,8 @@ class Preparation:
         seed: another seed, other splits.
         compression: of the output files.
         shard_mib: of an output file before compression.
+        tokenizer: makes one of the training part, in OUTPUT/tokenizer; null makes none.
+        shards: writes each part as tokens too, in OUTPUT/shards; null writes none.
         processes: how many read at once; changes nothing else.
     """
 
@@ -57,6 +65,8 @@ class Preparation:
         seed: int = 0,
         compression: Literal["none", "gz", "zst"] = "none",
         shard_mib: int = 256,
+        tokenizer: TrainedTokenizer | None = None,
+        shards: TokenShards | None = None,
         processes: int = 1,
     ) -> None:
         self.sources = [sources] if isinstance(sources, str) else sources
@@ -70,6 +80,8 @@ class Preparation:
         self.seed = seed
         self.compression = compression
         self.shard_mib = shard_mib
+        self.tokenizer = tokenizer
+        self.shards = shards
         self.processes = processes
         self._check()
 
@@ -81,6 +93,10 @@ class Preparation:
             raise ValueError(f"contained is {self.contained:g}\nexpected above 0, at most 1, or null")
         if self.shard_mib < 1 or self.processes < 1:
             raise ValueError("shard_mib and processes are 1 or more")
+        if self.shards is not None and self.shards.tokenizer is None and self.tokenizer is None:
+            raise ValueError(
+                "shards need a tokenizer\nname one: shards.tokenizer: SOURCE, or have one trained: tokenizer: {vocab_size: N}"
+            )
         names = [rule.name for rule in self.rules]
         if len(set(names)) < len(names):
             raise ValueError(f"a rule stands twice in: {', '.join(names)}\nname each once")
@@ -98,6 +114,8 @@ class Preparation:
             "seed": self.seed,
             "compression": self.compression,
             "shard_mib": self.shard_mib,
+            "tokenizer": None if self.tokenizer is None else asdict(self.tokenizer),
+            "shards": None if self.shards is None else asdict(self.shards),
         }
         return described
 
@@ -112,8 +130,13 @@ class Preparation:
         from slimlit.text.prepare.workplace import Workplace
 
         files = find_files(self.sources)
+        if self.shards is not None and self.shards.tokenizer is not None:
+            from slimlit.text.prepare.token_stages import load_with_borders
+
+            load_with_borders(self.shards.tokenizer)  # before hours of work
         workplace = Workplace(Path(self.output).expanduser())
-        identity = {**self.settings(), "files": files.identity(), "slimlit": version("slimlit")}
+        identity = {**self.settings(), "tokenizer": self.tokenizer is not None, "shards": self.shards is not None}
+        identity |= {"files": files.identity(), "slimlit": version("slimlit")}
         with workplace.opened(identity) as continues:
             if continues:
                 print(f"going on with {workplace.folder}", flush=True)
@@ -124,6 +147,11 @@ class Preparation:
                 if found is None:
                     found = stage.run()
                     workplace.finish_stage(stage.name, found)
+                elif stage.settings is not None and found["settings"] != stage.settings:
+                    raise ValueError(
+                        f"{workplace.output} has its {stage.name} already, with other settings\n"
+                        f"give the same ones to continue it, or remove {workplace.folder} to begin again"
+                    )
                 reports[stage.name] = found
             work.report(reports)
             workplace.publish()
@@ -135,6 +163,10 @@ class Preparation:
         if self.near_duplicates is not None:
             stages.append(Stage("near-duplicates", work.find_duplicates))
         stages.append(Stage("parts", work.write_parts))
+        if self.tokenizer is not None:
+            stages.append(Stage("tokenizer", work.train_tokenizer, asdict(self.tokenizer)))
+        if self.shards is not None:
+            stages.append(Stage("shards", work.write_shards, asdict(self.shards)))
         return stages
 
 

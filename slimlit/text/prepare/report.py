@@ -14,7 +14,7 @@ from slimlit.text.prepare.parts import hash_of
 
 
 def write_report(result: Path, settings: dict[str, Any], files: Files, found: dict[str, dict[str, Any]]) -> None:
-    """Write ``report.json``, ``report.txt``, ``dropped.svg``, ``prepare.yaml`` and, last, ``manifest.json``."""
+    """Write ``report.json``, ``report.txt``, ``dropped.svg``, ``prepare.yaml`` and, last, ``files.json``."""
     report = _report(files, found)
     runs.write(result / "report.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     runs.write(result / "report.txt", tell(report))
@@ -24,7 +24,7 @@ def write_report(result: Path, settings: dict[str, Any], files: Files, found: di
     runs.write(result / "dropped.svg", draw_bars("Where the documents went", [*taken, *left], note))
     runs.write(result / "prepare.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     reports = ("report.json", "report.txt", "dropped.svg", "prepare.yaml")
-    known = {*found["parts"]["files"], *reports, "manifest.json", "manifest.json.unfinished"}
+    known = {*found["parts"]["files"], *reports, "files.json", "files.json.unfinished"}
     written = (path.relative_to(result).as_posix() for path in sorted(result.rglob("*")) if path.is_file())
     others = {name: hash_of(result / name) for name in written if name not in known}  # of stages after the parts
     manifest = {
@@ -33,7 +33,7 @@ def write_report(result: Path, settings: dict[str, Any], files: Files, found: di
         "files": {**found["parts"]["files"], **others},
         "reports": {name: hash_of(result / name) for name in reports},
     }
-    runs.write(result / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    runs.write(result / "files.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def _report(files: Files, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -70,6 +70,7 @@ def tell(report: dict[str, Any]) -> str:
     rows = [(rule, count) for rule, count in rows if count or rule not in ("Broken", "Empty")]
     rows += [(name, part["documents"]) for name, part in report["parts"].items()]
     lines += ["", *(f"{name:20} {count:12,} {count / max(1, read):8.2%}" for name, count in rows), ""]
+    lines += _tell_tokens(report)
     for rule, one in report["dropped"].items():
         for sample in one["samples"][:1]:
             why = sample.get("why") or ", ".join(
@@ -78,3 +79,17 @@ def tell(report: dict[str, Any]) -> str:
             text = sample.get("text") or sample.get("dropped") or sample.get("held out") or ""
             lines.append(f"{rule}: {why}: {' '.join(text.split())[:80]}")
     return "\n".join(lines) + "\n"
+
+
+def _tell_tokens(report: dict[str, Any]) -> list[str]:
+    """The tokenizer and the shards, where there are any."""
+    lines = []
+    if "tokenizer" in report:
+        made = report["tokenizer"]
+        lines.append(f"tokenizer: {made['kind']}, {made['tokens']:,} tokens, of {made['texts']:,} training texts")
+    if "shards" in report:
+        shards = report["shards"]
+        lines.append(f"shards: tokens of {shards['tokenizer']}, encoded by {shards['way']}")
+        for name, part in shards["parts"].items():
+            lines.append(f"{name:20} {part['tokens']:12,} tokens, {part['tokens per byte']:.4f} a byte")
+    return [*lines, ""] if lines else []

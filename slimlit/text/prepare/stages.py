@@ -89,6 +89,22 @@ class Work:
         names = ["train", *settings.split]
         return {**found, **write_parts(self.corpus, parts, names, self.workplace, ending, settings.shard_mib << 20)}
 
+    def train_tokenizer(self) -> dict[str, Any]:
+        """Make a tokenizer of the training part."""
+        from slimlit.text.prepare.token_stages import train_on_parts
+
+        assert self.settings.tokenizer is not None
+        return train_on_parts(self.workplace, self.settings.tokenizer)
+
+    def write_shards(self) -> dict[str, Any]:
+        """Write the parts as tokens."""
+        from slimlit.text.prepare.token_stages import shard_parts
+
+        parts = self.workplace.report_of("parts")
+        assert self.settings.shards is not None
+        assert parts is not None
+        return shard_parts(self.workplace, self.settings.shards, parts["parts"])
+
     def report(self, found: dict[str, dict[str, Any]]) -> None:
         """Write the reports, the settings and the manifest beside the parts."""
         write_report(self.workplace.result, self.settings.settings(), self.files, found)

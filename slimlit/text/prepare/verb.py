@@ -40,7 +40,8 @@ def prepare(arguments: list[str]) -> int:
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     print((output / "report.txt").read_text(encoding="utf-8"))
     shown = ", ".join(f"{part['documents']:,} {name}" for name, part in report["parts"].items())
-    print(f"{output}: {shown} documents; report.json, report.txt, dropped.svg, manifest.json")
+    made = "".join(f", {name}/" for name in ("tokenizer", "shards") if name in report)
+    print(f"{output}: {shown} documents{made}; report.json, report.txt, dropped.svg, files.json")
     return 0
 
 
@@ -57,4 +58,5 @@ def _short(mistake: str, parser: Any) -> str:
         return f"no rule {rule[1]!r}" + (f"\ndid you mean {near[0]!r}?" if near else "")
     _, errors, below = mistake.partition("Errors:\n")
     said = re.split(r"^ *- ", below, flags=re.MULTILINE)[1] if errors else mistake
-    return "\n".join(line.strip() for line in said.splitlines()[:2])
+    lines = [line.strip() for line in said.splitlines() if "given class_path" not in line]
+    return "\n".join(lines[:2])

@@ -165,6 +165,16 @@ def load_backend(source: str) -> Tokenizer:
     Raises:
         ValueError: there is none.
     """
+    backend: Tokenizer = load_fast(source).backend_tokenizer
+    return backend
+
+
+def load_fast(source: str) -> Any:
+    """The fast Hugging Face tokenizer in a folder.
+
+    Raises:
+        ValueError: there is none.
+    """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     try:
@@ -173,5 +183,4 @@ def load_backend(source: str) -> Tokenizer:
         raise ValueError(f"no tokenizer at {source!r}: {str(problem).splitlines()[0][:200]}") from problem
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ValueError(f"the tokenizer at {source!r} has no fast version (tokenizer.json)")
-    backend: Tokenizer = tokenizer.backend_tokenizer
-    return backend
+    return tokenizer
