@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from experiments.prepare.corpus import edit
+from experiments.prepare.many_machines.compare import main as compare
 from experiments.prepare.truth import components, features, score, similar_pairs
 
 
@@ -32,3 +33,18 @@ def test_scores_count_a_missed_and_a_wrong_document() -> None:
     assert (right["recall"], right["precision"], right["pair recall"]) == (1.0, 1.0, 1.0)
     mixed = score({0, 1, 4}, pairs, 5)  # 2 went rightly, 3 wrongly, and 1 should have gone
     assert (mixed["recall"], mixed["precision"], mixed["pair recall"]) == (0.5, 0.5, 0.5)
+
+
+def test_two_prepared_folders_are_compared_part_by_part_and_in_order(tmp_path: Path) -> None:
+    for folder, cut in (("one", 3), ("many", 1), ("other", 2)):
+        lines = [f'{{"text": "{number}"}}\n' for number in range(3)]
+        if folder == "other":
+            lines.reverse()
+        (tmp_path / folder / "train").mkdir(parents=True)
+        (tmp_path / folder / "train" / "part-00000.jsonl").write_text("".join(lines[:cut]))
+        (tmp_path / folder / "train" / "part-00001.jsonl").write_text("".join(lines[cut:]))
+    assert compare(tmp_path / "one", tmp_path / "many") == 0
+    assert compare(tmp_path / "one", tmp_path / "other") == 1
+    (tmp_path / "many" / "test").mkdir()
+    (tmp_path / "many" / "test" / "part-00000.jsonl").write_text('{"text": "3"}\n')
+    assert compare(tmp_path / "one", tmp_path / "many") == 1

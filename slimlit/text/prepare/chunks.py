@@ -94,11 +94,11 @@ class ReadChunk:
             if rule is not None:
                 counts.reject(rule, size_of(raw), where, why, reading.text)
                 continue
-            lines.append(_line(reading.text, found))
+            lines.append(line_of(reading.text, found))
             normals.append(reading.normal)
         counts.counts["kept"] = len(lines)
         counts.counts["bytes kept"] = sum(map(len, lines))
-        self._keep(number, lines, normals, counts)
+        self.keep(number, lines, normals, counts)
         return sum(map(size_of, raws))
 
     def _judge(self, reading: Reading) -> tuple[str | None, str]:
@@ -110,7 +110,8 @@ class ReadChunk:
                 return rule.name, why
         return None, ""
 
-    def _keep(self, number: int, lines: list[bytes], normals: list[str], counts: Counts) -> None:
+    def keep(self, number: int, lines: list[bytes], normals: list[str], counts: Counts) -> None:
+        """Write a chunk: the documents' lines, the sketches of their normal forms, and what was counted."""
         size, num_bands, num_rows = self.ngram
         found = sketch(normals, size, num_bands, num_rows)
         key = self.seed.to_bytes(8, "little", signed=True)
@@ -136,7 +137,8 @@ class ReadChunk:
             raise ValueError(f"{self.files.name(lacking[0].file)}: {lacking[0].why}\nname it: --text_column COLUMN")
 
 
-def _line(text: str, document: Document) -> bytes:
+def line_of(text: str, document: Document) -> bytes:
+    """The line a document is kept as: its tidied text, then the other fields of its record."""
     if "text" in document.fields:
         raise ValueError(
             f"a record has a field 'text' beside the text column: line {document.number}\nrename one of them"
