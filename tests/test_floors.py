@@ -9,7 +9,7 @@ import slimlit
 ROOT = Path(slimlit.__file__).parent
 FLOORS = {
     "types": 0,
-    "text": 1,
+    "text": 1, "vocabulary": 1,
     "data": 2, "models": 2, "losses": 2, "explain": 2,
     "tasks": 3, "callbacks": 3,
     "cli": 4, "auditor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
@@ -19,7 +19,19 @@ ENGINE = {
     f"privacy.{name}" for name in ("recording", "rows", "trees", "contributions", "gram", "engine", "noise", "probe")
 }  # the rest: no torch
 LIBRARIES = {
-    "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli", "auditor", *ENGINE},
+    "torch": {
+        "types",
+        "vocabulary",
+        "data",
+        "models",
+        "losses",
+        "explain",
+        "tasks",
+        "callbacks",
+        "cli",
+        "auditor",
+        *ENGINE,
+    },
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},
     "transformers": {"models"},
     "wandb": {"callbacks", "cli"},
