@@ -77,12 +77,14 @@ def vocabulary_divergence(
         budget: MiB of logits to hold at once.
 
     Raises:
-        ValueError: the vocabularies differ and ``num_words`` does not say what they share.
+        ValueError: ``beta`` is not between 0 and 1; the vocabularies differ and ``num_words`` does not say what they share.
 
     Source: Agarwal et al. 2024 (GKD), arXiv:2306.13649, section 3; Hinton, Vinyals, Dean 2015 for ``tau^2``.
     """
+    if divergence == "jensen-shannon" and not 0.0 < beta < 1.0:
+        raise ValueError(f"beta is {beta}; expected a number between 0 and 1 (its limits are forward and reverse)")
     target = TeacherTarget(teacher, temperature, divergence, beta)
-    shared = _shared_words(len(weight), len(teacher.weight), num_words)
+    shared = shared_words(len(weight), len(teacher.weight), num_words)
     return over_words(hidden, weight, bias, target, counted, shared, budget)
 
 
@@ -114,7 +116,12 @@ def top_k_divergence(
     return over_words(hidden, weight, bias, TopTarget(top, temperature), counted, num_words or len(weight), budget)
 
 
-def _shared_words(ours: int, theirs: int, num_words: int | None) -> int:
+def shared_words(ours: int, theirs: int, num_words: int | None) -> int:
+    """The words that two heads choose among.
+
+    Raises:
+        ValueError: they differ and ``num_words`` does not say what they share.
+    """
     if num_words is None and ours != theirs:
         raise ValueError(
             f"the student has {ours} words and the teacher {theirs}\n"

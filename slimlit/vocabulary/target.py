@@ -1,7 +1,7 @@
 """``Target``: what a student's words are compared with; one formula for the loss of a token and its gradient."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +10,7 @@ from torch import Tensor
 _STRIP = 2**20  # bytes: what a processor's cache holds while several passes go over it
 
 
+@runtime_checkable
 class Target(Protocol):
     """What the words of each token are compared with; holds a row for each token of the batch."""
 
@@ -25,6 +26,7 @@ class Target(Protocol):
         """Make ready for one pass over the batch, choosing among the first ``num_words`` words; products in ``cast``, autocast's."""
 
 
+@runtime_checkable
 class Prepared(Protocol):
     """A target in one pass over a batch."""
 

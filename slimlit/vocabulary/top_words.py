@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from slimlit.types import WordHead
 from slimlit.vocabulary.blocks import BUDGET
@@ -42,6 +43,11 @@ def top_words(
     Raises:
         ValueError: ``k`` is not among 1 to the number of words.
     """
+    if has_torch_function((teacher.hidden,)):  # the recording of private training sees this call whole
+        bias = None if teacher.bias is None else teacher.bias.detach()
+        teacher = WordHead(teacher.hidden.detach(), teacher.weight.detach(), bias)
+        more = (teacher, counted, k, temperature, num_words, budget)
+        return handle_torch_function(top_words, (teacher.hidden,), *more)
     num_words = num_words or len(teacher.weight)
     if not 1 <= k <= num_words:
         raise ValueError(f"k is {k}; expected 1 to the {num_words} words there are")
