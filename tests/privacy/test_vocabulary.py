@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from slimlit.losses import Loss, TopTargets, VocabularyLabels, VocabularyTargets, WeightedSum
+from slimlit.models import read
 from slimlit.privacy import contributions
 from slimlit.privacy.engine import ClippedGradients
 from slimlit.privacy.probe import check_examples_are_apart
@@ -15,7 +17,7 @@ from slimlit.privacy.word_products import WordProducts
 from slimlit.types import Batch, WordHead
 from slimlit.vocabulary import top_k_divergence, top_words, vocabulary_cross_entropy, vocabulary_divergence
 
-from .networks import WORDS, make_batch, pick, trained
+from .networks import WORDS, make, make_batch, pick, trained
 from .test_engine import brute_force, by_engine, clipped_sum, compare, distance, norm
 
 BUDGET = 61 * 4 * 12 / 2**20  # MiB: two examples a block or so
@@ -222,3 +224,24 @@ def test_the_probe_sees_every_parameter() -> None:
     model, batch = Speaker(True), make_batch()
     engine = ClippedGradients(trained(model), 1.0)
     check_examples_are_apart(engine, lambda b: by_divergence("forward")(model, b), [model], batch)
+
+
+@pytest.mark.parametrize("name", ["bert, tied language model", "bert, untied language model", "gpt2, tied"])
+@pytest.mark.parametrize("kind", ["labels", "targets", "top", "sum"])
+def test_language_models_are_clipped_through_every_loss_over_words(name: str, kind: str) -> None:
+    parts: dict[str, Loss] = {
+        "labels": VocabularyLabels(0.1),
+        "targets": VocabularyTargets(2.0, "reverse"),
+        "top": TopTargets(7),
+    }
+    loss = WeightedSum(parts, {"targets": 0.5}) if kind == "sum" else parts[kind]
+    network, guide = make(name), make(name, seed=1).eval().requires_grad_(False)
+
+    def losses(batch: Batch) -> Tensor:
+        with torch.no_grad():
+            teacher = read(guide, batch, loss.teacher_needs)  # type: ignore[arg-type]
+        return loss(read(network, batch, loss.student_needs), teacher, batch)  # type: ignore[arg-type, no-any-return]
+
+    batch = make_batch()
+    batch["labels"] = labels_of(batch)
+    compare(losses, trained(network), batch)
