@@ -13,7 +13,7 @@ import torch
 from experiments.vocabulary_loss.contestants import CONTESTANTS
 from experiments.vocabulary_loss.job import make_job
 
-JOBS = {"4,096 tokens x 50,257 words": (4096, 50257), "2,048 tokens x 128,256 words": (2048, 128256)}
+JOBS = {"4,096 tokens x 50,257 words": (4096, 50257), "1,024 tokens x 128,256 words": (1024, 128256)}
 FLOOR = ("products alone, whole", "products alone, in blocks")
 
 
@@ -25,7 +25,7 @@ def measure(name: str, contestant: str) -> dict[str, float]:
     before, cpu, wall = resident("VmRSS"), time.process_time(), time.perf_counter()
     loss = step(job)
     found = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
-    return found | {"extra_mib": resident("VmHWM") - before, "loss": float(loss)}
+    return found | {"extra_mib": resident("VmHWM") - before, "loss": float(loss.detach())}
 
 
 def resident(which: str) -> float:

@@ -56,6 +56,15 @@ def test_vocabulary_targets_are_soft_targets_without_the_logits(batch: Batch) ->
     assert (TopTargets(3, 2.0)(student, teacher, batch) <= wanted * (1 + 1e-5)).all()
 
 
+def test_a_share_of_labels_is_the_weighted_sum_of_both_losses(batch: Batch) -> None:
+    student, teacher = make_output(1, 6), make_output(2, 10)
+    both = WeightedSum(
+        {"targets": VocabularyTargets(2.0), "labels": VocabularyLabels()}, {"targets": 0.75, "labels": 0.25}
+    )
+    found = VocabularyTargets(2.0, label_share=0.25)(student, teacher, batch)
+    torch.testing.assert_close(found, both(student, teacher, batch), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("divergence", ["forward", "reverse", "jensen-shannon"])
 def test_a_student_that_says_what_the_teacher_says_loses_nothing(batch: Batch, divergence: str) -> None:
     student = make_output(1, 6)
@@ -94,6 +103,8 @@ def test_senseless_settings_are_refused() -> None:
             make(0.0)
     with pytest.raises(ValueError, match="beta is 1.0; expected a number between 0 and 1\nits limits"):
         VocabularyTargets(1.0, "jensen-shannon", 1.0)
+    with pytest.raises(ValueError, match="label_share is -0.1; expected 0 to 1"):
+        VocabularyTargets(label_share=-0.1)
     with pytest.raises(ValueError, match="k is 0; expected 1 or more words"):
         TopTargets(0)
 

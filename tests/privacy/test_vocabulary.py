@@ -73,6 +73,18 @@ def by_top(model: Speaker, batch: Batch) -> Tensor:
     return top_k_divergence(*model.head(batch), top, asked(batch), 2.0, budget=BUDGET)
 
 
+def by_mixture(model: Speaker, batch: Batch) -> Tensor:
+    return vocabulary_divergence(
+        *model.head(batch),
+        model.teacher(batch),
+        asked(batch),
+        2.0,
+        budget=BUDGET,
+        labels=labels_of(batch),
+        label_share=0.3,
+    )
+
+
 def by_two(model: Speaker, batch: Batch) -> Tensor:
     return 0.3 * by_labels(model, batch) + 0.7 * by_divergence("forward")(model, batch)
 
@@ -85,6 +97,7 @@ KINDS: dict[str, Callable[[Speaker, Batch], Tensor]] = {
     "labels": by_labels,
     **{name: by_divergence(name) for name in ("forward", "reverse", "jensen-shannon")},
     "top": by_top,
+    "mixture": by_mixture,
     "two": by_two,
     "beside a product": beside_a_product,
 }
@@ -117,6 +130,8 @@ def test_slopes_are_held_for_no_more_examples_than_a_block(tied: bool, monkeypat
     model = Speaker(tied)
     found = by_engine(ClippedGradients(trained(model), 1.0), lambda b: by_divergence("forward")(model, b), make_batch())
     assert norm(found) > 0
+    model.requires_grad_(True)
+    assert norm(by_engine(ClippedGradients(trained(model), 1.0), lambda b: by_mixture(model, b), make_batch())) > 0
     model.requires_grad_(True)
     with pytest.raises(AssertionError, match="made whole"):
         by_engine(ClippedGradients(trained(model), 1.0), lambda b: by_two(model, b), make_batch())
