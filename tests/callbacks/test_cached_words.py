@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from slimlit.callbacks.teacher_cache import TeacherCache
 from slimlit.data import Masking
-from slimlit.losses import Loss, VocabularyLabels, VocabularyTargets, WeightedSum
+from slimlit.losses import HardLabels, Loss, SoftTargets, TopTargets, VocabularyLabels, VocabularyTargets, WeightedSum
 from slimlit.models import Fresh, Pretrained, Shrunk
 from slimlit.tasks import CausalLM, MaskedLM
 from tests.tasks.language_models import SETTINGS, fit, make, text_data
@@ -111,6 +111,44 @@ def test_other_rows_fill_another_folder_and_a_damaged_one_is_refused(distilling:
         array.write_bytes(content)
     with pytest.raises(ValueError, match="wrong or damaged and will not be used"):
         distilling.fit(distilling.cache(), max_steps=1)
+
+
+def test_the_likeliest_words_alone_are_kept_where_asked_and_train_as_the_live_teacher(distilling: Distilling) -> None:
+    found, top = [], []
+    for cache in (
+        TeacherCache(str(distilling.folder / "cache"), top_k=5),
+        TeacherCache(str(distilling.folder / "cache"), top_k=5),
+        None,
+    ):
+        parts = WeightedSum({"hard": VocabularyLabels(), "soft": TopTargets(5, 2.0)})
+        task = make(Shrunk(layers=[1]), Pretrained(str(distilling.teacher)), parts, lr=1e-3)
+        texts = text_data(distilling.text, distilling.teacher)
+        trainer = fit(task, texts, distilling.folder, callbacks=[] if cache is None else [cache], max_epochs=1)
+        found.append(weights(task))
+        top.append(trainer.callback_metrics)
+    assert torch.equal(found[0], found[1])
+    torch.testing.assert_close(found[0], found[2], rtol=0, atol=1e-5)
+    assert float(top[0]["validation/agreement"]) == pytest.approx(float(top[2]["validation/agreement"]), abs=1e-6)
+    assert "validation/divergence" not in top[0]
+    files = {path.name for path in (distilling.folder / "cache").glob("*/*")}
+    assert files == {"manifest.json", "top_logs.npy", "top_words.npy", "top_rest.npy"}
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (VocabularyTargets(), "reads all the teacher's words"),
+        (WeightedSum({"a": TopTargets(5), "b": VocabularyTargets()}), "reads all the teacher's words"),
+        (TopTargets(6), "asks for k and temperature"),
+        (WeightedSum({"a": TopTargets(5), "b": TopTargets(5, 2.0)}), "asks for k and temperature"),
+        (WeightedSum({"hard": HardLabels(), "soft": SoftTargets()}), "the loss reads its logits"),
+    ],
+)
+def test_losses_that_read_more_than_is_kept_are_refused(loss: Loss, said: str, distilling: Distilling) -> None:
+    task = make(Shrunk(layers=[1]), Pretrained(str(distilling.teacher)), loss)
+    cache = TeacherCache(str(distilling.folder / "cache"), top_k=5)
+    with pytest.raises(ValueError, match=said):
+        fit(task, text_data(distilling.text, distilling.teacher), distilling.folder, callbacks=[cache], max_steps=1)
 
 
 def test_words_hidden_anew_in_each_epoch_are_not_cached_and_fixed_ones_are(

@@ -72,7 +72,7 @@ def test_two_processes_hide_the_same_words_and_give_the_weights_and_scores_of_on
         strategy = DDPStrategy(process_group_backend="gloo", start_method="spawn") if devices == 2 else "auto"
         file = tmp_path / f"{devices}.pt"
         task = make(still("bert", toy_model), masked=True, lr=1e-4)
-        settings = {"devices": devices, "strategy": strategy, "max_steps": 3, "callbacks": [Save(str(file))]}
+        settings = {"devices": devices, "strategy": strategy, "max_epochs": 1, "callbacks": [Save(str(file))]}
         trainer = fit(task, text_data(toy_text, toy_model, True), tmp_path / str(devices), **settings)
         found.append(torch.cat([part.flatten() for part in torch.load(file).values()]))
         scores.append({name: float(value) for name, value in trainer.callback_metrics.items() if "validation" in name})
