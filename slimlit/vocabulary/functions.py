@@ -3,14 +3,14 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from slimlit.types import WordHead
+from slimlit.types import TopWords, WordHead
 from slimlit.vocabulary.blocks import BUDGET
 from slimlit.vocabulary.label_target import LabelTarget
 from slimlit.vocabulary.mixed_target import MixedTarget
 from slimlit.vocabulary.over_words import over_words
 from slimlit.vocabulary.target import Target
 from slimlit.vocabulary.teacher_target import Divergence, TeacherTarget
-from slimlit.vocabulary.top_words import TopTarget, TopWords
+from slimlit.vocabulary.top_words import TopTarget
 
 NOT_COUNTED = -100  # a label that asks for nothing
 
