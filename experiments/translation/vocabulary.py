@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from slimlit.data.pair_texts import PairColumns, read_pairs
 
 
-def train_vocabulary(train: str, folder: str, vocab_size: int = 8000) -> None:
+def train_vocabulary(train: str, folder: str, vocab_size: int = 4000) -> None:
     """Byte pairs of English and German together, texts closed by ``</s>``, as a folder ``AutoTokenizer`` loads."""
     pairs = read_pairs(train, PairColumns("en", "de"), "train")
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
