@@ -83,6 +83,11 @@ class Examples(Dataset[Batch]):
         answers = self.columns.get("decoder_input_ids")
         return lengths if answers is None else lengths + answers.lengths
 
+    @property
+    def answer_lengths(self) -> npt.NDArray[np.int64]:
+        """Places of each example that may be asked a word: the decoder's, where there is one."""
+        return self.columns["decoder_input_ids" if "decoder_input_ids" in self.columns else "input_ids"].lengths
+
     def __len__(self) -> int:
         return len(self.columns["input_ids"].offsets) - 1
 

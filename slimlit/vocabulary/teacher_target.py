@@ -56,7 +56,7 @@ class PreparedTeacher:
             shares, mine = torch.softmax(theirs, dim=-1), torch.softmax(ours, dim=-1)
             mixed = torch.lerp(mine, shares, beta).clamp_(min=_TINY)
             theirs_over = torch.div(shares, mixed, out=theirs).clamp_(min=_TINY).log_()
-            ours_over = mixed.reciprocal_().mul_(mine).clamp_(min=_TINY).log_()
+            ours_over = torch.div(mine, mixed, out=mixed).clamp_(min=_TINY).log_()
             own = dots(mine, ours_over)
             if gradient:
                 torch.mul(mine, ours_over.sub_(own.unsqueeze(1)), out=ours).mul_(1.0 - beta)
