@@ -1,25 +1,27 @@
 """Write a text of a text: translations, summaries, headlines; plainly or distilled from a teacher."""
 
-from typing import Any, ClassVar, Literal, cast
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, distributed
 
 from slimlit.data.pairs import Pairs
-from slimlit.losses import Loss, VocabularyLabels
-from slimlit.models import Network, PreTrainedModel, read
+from slimlit.losses import Loss
+from slimlit.models import Network, PreTrainedModel
 from slimlit.models.compatibility import check_text
 from slimlit.models.generation import check_generation, generate, settle
 from slimlit.models.network import Kind
 from slimlit.models.word_head import check_words
-from slimlit.tasks.base import MakeOptimizer, Task
+from slimlit.tasks.base import MakeOptimizer
+from slimlit.tasks.language_model import LanguageModel
 from slimlit.tasks.optimizers import AdamW
 from slimlit.tasks.text_scores import Metric, score_texts
-from slimlit.tasks.word_scores import WordScores
-from slimlit.types import Batch, Needs
+from slimlit.types import Batch
 
 
-class Seq2Seq(Task):
+class Seq2Seq(LanguageModel):
     """One text of each text, by an encoder-decoder.
 
     Training is teacher-forced: each word is to be said after the words of the target before it. Scores are the perplexity
@@ -44,8 +46,6 @@ class Seq2Seq(Task):
     """
 
     kind: ClassVar[Kind] = "seq2seq_lm"
-    monitor: ClassVar[str] = "validation/perplexity"
-    mode: ClassVar[Literal["max", "min"]] = "min"
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Seq2Seq(Task):
         language: str = "en",
         num_written: int = 100,
     ) -> None:
-        super().__init__(student, teacher, loss or VocabularyLabels(), optimizer, warmup, "all", freeze)
+        super().__init__(student, teacher, loss, optimizer, warmup, freeze)
         if num_written < 0:
             raise ValueError(f"num_written is {num_written}; expected 0 or more texts")
         self.generation = dict(generation or {})
@@ -100,45 +100,38 @@ class Seq2Seq(Task):
                         f"set data.init_args.{setting} to the {role}'s"
                     )
 
-    def prepare_metrics(self, data: Any) -> None:
-        """Scores of the words asked for, by split."""
-        self.metrics = torch.nn.ModuleDict({"validation": WordScores(), "test": WordScores()})
+    def check_network(self, network: PreTrainedModel, data: Any) -> None:
+        """The network's words are one product, where the loss reads them so.
 
-    def networks(self) -> tuple[PreTrainedModel, PreTrainedModel | None]:
-        """The student and the teacher; both say words as the loss reads them."""
-        student, teacher = super().networks()
-        student.generation_config = settle(student, self.generation)
+        Raises:
+            ValueError: they are not.
+        """
         if "words" in self.loss.student_needs:
-            few = torch.arange(min(8, int(student.config.vocab_size)))[None]
-            for network in (student, teacher):
-                if network is not None:
-                    check_words(network, {"input_ids": few, "decoder_input_ids": few})
-        return student, teacher
+            few = torch.arange(min(8, int(network.config.vocab_size)), device=network.device)[None]
+            check_words(network, {"input_ids": few, "decoder_input_ids": few})
 
-    @property
-    def teacher_needs(self) -> Needs:
-        """What the loss reads of the teacher; its words without their logits where the student's are."""
-        return self.loss.teacher_needs | (self.loss.student_needs & {"words"})
+    def num_bytes(self, batch: Batch, split: str) -> int:
+        """Not counted: nobody reports a translation's bits per byte."""
+        return 0
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def export_student(self, folder: Path) -> None:
+        """Write the student as a Hugging Face folder that writes as it was tested."""
+        self.student.generation_config = settle(self.student, self.generation)
+        super().export_student(folder)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:  # type: ignore[override]
         """Score a batch; what was ``written``, by row, is for callbacks."""
-        return self._score(batch, "validation")
+        super().validation_step(batch, batch_idx)
+        return self._write_some(batch, "validation")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:  # type: ignore[override]
         """Score a batch; what was ``written``, by row, is for callbacks."""
-        return self._score(batch, "test")
+        super().test_step(batch, batch_idx)
+        return self._write_some(batch, "test")
 
-    def _score(self, batch: Batch, split: str) -> dict[str, Any]:
-        student = read(self.student, batch, self.loss.student_needs)
-        teacher = self.read_teacher(batch, self.teacher_needs)
-        if teacher or not self.loss.teacher_needs:
-            losses = self.loss.combine(self.loss.parts(student, teacher, batch))
-            shared = self.trainer.world_size > 1
-            self.log(f"{split}/loss", losses.mean(), batch_size=len(losses), on_epoch=True, sync_dist=shared)
-        scores = self.metrics[split]
-        assert isinstance(scores, WordScores)
-        scores.update(student, teacher, batch["labels"])
-        most = self.num_written if self.trainer.state.fn == "fit" else len(self.trainer.datamodule.splits[split])  # type: ignore[attr-defined]
+    def _write_some(self, batch: Batch, split: str) -> dict[str, Any]:
+        fitting = self.trainer.state.fn == TrainerFn.FITTING
+        most = self.num_written if fitting else len(self.trainer.datamodule.splits[split])  # type: ignore[attr-defined]
         written = self.write(self.student, some(batch, batch["example_id"] < most))
         self.written |= written
         return {"written": written}
@@ -160,25 +153,14 @@ class Seq2Seq(Task):
         """Forget what an interrupted test wrote."""
         self.written = {}
 
-    def on_validation_epoch_end(self) -> None:
-        """Log the scores of the split."""
-        self._log_scores("validation")
-
-    def on_test_epoch_end(self) -> None:
-        """Log the scores of the split."""
-        self._log_scores("test")
-
     def _log_scores(self, split: str) -> None:
-        scores = self.metrics[split]
-        assert isinstance(scores, WordScores)
-        self.log_dict({f"{split}/{name}": value for name, value in scores.compute().items()})
-        scores.reset()
+        super()._log_scores(split)
         written = gathered(self.written)
         rows = sorted(written)
         references = [self.trainer.datamodule.references[split][row] for row in rows]  # type: ignore[attr-defined]
         if rows:
             found = score_texts(self.score_names, [written[row] for row in rows], references, self.language)
-            self.log_dict({f"{split}/{name}": value for name, value in found.items()})
+            self.log_dict({f"{split}/{name}": score.value for name, score in found.items()})
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[int, str]:
         """What the student writes of each text, by row."""

@@ -3,23 +3,19 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from slimlit.text.scores import TextScore, bleu, chrf, rouge
+
 Metric = Literal["bleu", "chrf", "rouge"]
 
 
 def score_texts(
     metrics: Sequence[Metric], written: Sequence[str], references: Sequence[Sequence[str]], language: str
-) -> dict[str, float]:
-    """TEMPORARY until branch download has slimlit/text/scores.py."""
-    import sacrebleu
-
-    most = max(map(len, references))
-    columns = [[(one[number] if number < len(one) else None) for one in references] for number in range(most)]
-    found = {}
+) -> dict[str, TextScore]:
+    """The scores of all texts together, by name, each with its signature; ``rouge`` is three of them."""
+    found: dict[str, TextScore] = {}
     for metric in metrics:
-        if metric == "bleu":
-            found["bleu"] = sacrebleu.corpus_bleu(
-                list(written), columns, tokenize="zh" if language == "zh" else "13a"
-            ).score
-        elif metric == "chrf":
-            found["chrf"] = sacrebleu.corpus_chrf(list(written), columns).score
+        if metric == "rouge":
+            found |= rouge(written, references, language)
+        else:
+            found[metric] = {"bleu": bleu, "chrf": chrf}[metric](written, references, language)
     return found
