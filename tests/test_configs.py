@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from slimlit.__main__ import main
+from slimlit.data.toy import toy_translations, write_toy_translations
+from slimlit.models.toy import write_toy_translator
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
@@ -36,6 +38,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "private",
         "public",
         "canaries",
+        "translation",
+        "distil_translation",
+        "summaries",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -77,3 +82,21 @@ def test_any_config_trains_privately_with_one_fragment_more() -> None:
     assert ledger["data"][0]["stages"] == ["training of teacher", "training of student"]
     assert 0 < ledger["data"][0]["epsilon"] < 6
     assert "epsilon" in Path("runs/student/student/PRIVACY.md").read_text()
+
+
+def test_a_translator_and_both_ways_to_distil_it_run() -> None:
+    write_toy_translations(Path(), num_train=40, num_other=4)
+    write_toy_translator(Path("vocabulary"), max_positions=512)
+    fit("--config", "configs/translation.yaml")
+    fit("--config", "configs/distil_translation.yaml")
+    header = Path("runs/distil_translation/metrics.csv").read_text().splitlines()[0]
+    assert {"validation/bleu", "validation/agreement"} <= set(header.split(","))
+    assert Path("runs/distil_translation/reports/validation-outputs.tsv").is_file()
+
+
+def test_summaries_with_several_references_run() -> None:
+    write_toy_translator(Path("vocabulary"), max_positions=512)
+    lines = [{"document": text, "summaries": [said, text]} for text, said in toy_translations(40)]
+    Path("papers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    fit("--config", "configs/summaries.yaml")
+    assert "validation/rougeL" in Path("runs/summaries/metrics.csv").read_text().splitlines()[0]

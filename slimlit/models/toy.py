@@ -91,7 +91,7 @@ def write_toy_decoder(
 
 
 def write_toy_translator(
-    folder: Path, seed: int = 0, layers: int = 2, width: int = 32, max_positions: int = 64
+    folder: Path, seed: int = 0, layers: int = 1, width: int = 64, max_positions: int = 64
 ) -> None:
     """Write a tiny random Marian that knows the words of the toy translations, one token each, as a Hugging Face folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +115,7 @@ def write_toy_translator(
         decoder_ffn_dim=2 * width,
         max_position_embeddings=max_positions,
         scale_embedding=True,
+        init_std=0.1,  # at 0.02 so small a model is slow to find which word answers which
         dropout=0.0,
         pad_token_id=0,
         eos_token_id=1,

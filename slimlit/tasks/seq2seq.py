@@ -68,6 +68,7 @@ class Seq2Seq(LanguageModel):
         self.language = language
         self.num_written = num_written
         self.written: dict[int, str] = {}
+        self.signatures: dict[str, str] = {}
 
     def check_fit(self, data: Any) -> None:
         """Student, teacher and data fit together, also in what begins and ends a text.
@@ -160,6 +161,7 @@ class Seq2Seq(LanguageModel):
         references = [self.trainer.datamodule.references[split][row] for row in rows]  # type: ignore[attr-defined]
         if rows:
             found = score_texts(self.score_names, [written[row] for row in rows], references, self.language)
+            self.signatures = {name: score.signature for name, score in found.items()}
             self.log_dict({f"{split}/{name}": score.value for name, score in found.items()})
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[int, str]:
