@@ -126,7 +126,7 @@ def test_writing_and_reporting_change_no_weight(toy_translator: Path, tmp_path: 
 
 def test_fitting_writes_some_validation_texts_and_testing_all(toy_translator: Path, tmp_path: Path) -> None:
     task = translator(Pretrained(str(toy_translator / "model")), num_written=3)
-    toy_trainer(tmp_path, max_steps=1).fit(task, datamodule=translations(toy_translator))
+    toy_trainer(tmp_path, limit_train_batches=1).fit(task, datamodule=translations(toy_translator))
     assert sorted(task.written) == [0, 1, 2]
     toy_trainer(tmp_path).test(task, datamodule=translations(toy_translator), verbose=False)
     assert len(task.written) == 48

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
 from slimlit.data import Pairs
 from slimlit.losses import Loss
@@ -37,3 +37,16 @@ def write_trained_translator(files: Path, folder: Path) -> None:
     task = translator(Pretrained(str(files / "model")), num_written=0)
     toy_trainer(folder.parent, max_epochs=15, limit_val_batches=0).fit(task, datamodule=translations(files))
     task.export_student(folder)
+
+
+class StopAfter(Callback):
+    """Ends a run in its middle, as a failure does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step == self.step:
+            raise ValueError("stopped")
