@@ -9,8 +9,8 @@ os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as slimlit sets it: threads that spin made tests ten times as slow
 
-from slimlit.data.toy import toy_reviews, write_toy_files
-from slimlit.models.toy import write_toy_decoder, write_toy_model
+from slimlit.data.toy import toy_reviews, write_toy_files, write_toy_translations
+from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
 from slimlit.text.bundles import BUNDLES
 
 
@@ -73,3 +73,15 @@ def toy_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "train.csv").rename(folder / bundle.main)
         (folder / "manifest.json").write_text("{}")
     return cache
+
+
+@pytest.fixture(scope="session")
+def toy_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.tsv, validation.tsv and test.tsv of toy translations, a fresh ``model`` for them, and a ``trained`` one."""
+    from tests.tasks.translators import write_trained_translator
+
+    folder = tmp_path_factory.mktemp("toy-translator")
+    write_toy_translations(folder)
+    write_toy_translator(folder / "model")
+    write_trained_translator(folder, folder / "trained")
+    return folder

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from slimlit.__main__ import main
+from slimlit.data.toy import toy_translations, write_toy_translations
+from slimlit.models.toy import write_toy_translator
 from tests.text.outputs import toy_page
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -42,6 +44,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "pretrain_clm",
         "pretrain_mlm",
         "distil_clm",
+        "translation",
+        "distil_translation",
+        "summaries",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -104,3 +109,21 @@ def test_language_models_are_pretrained_and_distilled(name: str) -> None:
     assert "validation/perplexity" in metrics
     assert ("validation/divergence" in metrics) == name.startswith("distil")
     assert Path(f"runs/{name}/student/model.safetensors").is_file()
+
+
+def test_a_translator_and_both_ways_to_distil_it_run() -> None:
+    write_toy_translations(Path(), num_train=40, num_other=4)
+    write_toy_translator(Path("vocabulary"), max_positions=512)
+    fit("--config", "configs/translation.yaml")
+    fit("--config", "configs/distil_translation.yaml")
+    header = Path("runs/distil_translation/metrics.csv").read_text().splitlines()[0]
+    assert {"validation/bleu", "validation/agreement"} <= set(header.split(","))
+    assert Path("runs/distil_translation/reports/validation-outputs.tsv").is_file()
+
+
+def test_summaries_with_several_references_run() -> None:
+    write_toy_translator(Path("vocabulary"), max_positions=512)
+    lines = [{"document": text, "summaries": [said, text]} for text, said in toy_translations(40)]
+    Path("papers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    fit("--config", "configs/summaries.yaml")
+    assert "validation/rougeL" in Path("runs/summaries/metrics.csv").read_text().splitlines()[0]

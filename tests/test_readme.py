@@ -1,6 +1,7 @@
 """Every command of the README and of docs/ runs, in order, as it is written but for fewer batches; bundles are toys."""
 
 import csv
+import json
 import re
 import shlex
 import subprocess
@@ -13,7 +14,8 @@ import yaml
 
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
-from slimlit.data.toy import toy_reviews
+from slimlit.data.toy import toy_reviews, toy_translations, write_toy_translations
+from slimlit.models.toy import write_toy_translator
 from tests.text.outputs import toy_page
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +39,10 @@ def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     (folder / "configs").symlink_to(ROOT / "configs")
     with (folder / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "stars"), *((r.text, r.label) for r in toy_reviews(80))])
+    write_toy_translations(folder, num_train=40, num_other=4)
+    write_toy_translator(folder / "vocabulary", max_positions=512)
+    lines = [{"document": text, "summaries": [said]} for text, said in toy_translations(40)]
+    (folder / "papers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "new.csv").write_text("review\nthe film was joyful\n")
     (folder / "texts").mkdir()
     for number in range(30):

@@ -4,6 +4,7 @@ from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
 from slimlit.callbacks.evaluation_report import EvaluationReport
+from slimlit.callbacks.generation_report import GenerationReport
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "TeacherCache"]
+__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "GenerationReport", "TeacherCache"]

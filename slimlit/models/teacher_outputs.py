@@ -18,7 +18,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 Identity = dict[str, Any]
 TOP = ("top_logs", "top_words", "top_rest")
-BY_ANSWER = ("words", *TOP)  # kept by place that is asked, which are a decoder's where there is one
+OF_WORDS = ("words", *TOP)  # kept in the place of a language model's logits
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ def identify(
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
-        "needs": sorted(needs if needs & set(BY_ANSWER) else needs | {"logits"}),
+        "needs": sorted(needs if needs & set(OF_WORDS) else needs | {"logits"}),
         "precision": precision,
     }
     return found if top is None else {**found, "top": list(top)}
@@ -101,13 +101,11 @@ class TeacherOutputs:
         arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
         self.logits = arrays.pop("logits").clone().float() if "logits" in arrays else None
         self.states = arrays
-        self.lengths = torch.as_tensor(np.asarray(split.lengths), dtype=torch.int64)
-        self.offsets = torch.as_tensor(offsets_of(split.lengths)[:-1])
         self.answers = torch.as_tensor(np.asarray(answer_lengths(split)), dtype=torch.int64)
         self.starts = torch.as_tensor(offsets_of(answer_lengths(split))[:-1])
         num_texts = len(split) if self.logits is None else len(self.logits)
-        sizes = {name: int((self.answers if name in BY_ANSWER else self.lengths).sum()) for name in arrays}
-        if any(len(state) != sizes[name] for name, state in arrays.items()) or num_texts != len(split):
+        num_places = int(self.answers.sum())
+        if any(len(state) != num_places for state in arrays.values()) or num_texts != len(split):
             raise _refusal(folder, "its arrays have other sizes than the texts")
 
     @property
@@ -124,7 +122,7 @@ class TeacherOutputs:
     def rows(self, example_id: Int[Tensor, " batch"], tokens: int, answers: int | None = None) -> Output:
         """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``.
 
-        States of words are padded to ``answers``, where these are on another side than the tokens.
+        Where there is a decoder, states are its own, and padded to ``answers``.
 
         An empty example, -1, gets another's logits and states of zero; its loss has no weight.
         """
@@ -132,22 +130,19 @@ class TeacherOutputs:
         if logits is not None and not self.states:
             return Output(logits=logits)
         rows = example_id.cpu()
+        width = tokens if answers is None else answers
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
         answered: dict[str, Tensor] = {}
         for name, flat in self.states.items():
-            part, _, layer = name.partition(".")
-            if name in BY_ANSWER:
-                wide = tokens if answers is None else answers
-                state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), wide)
+            state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), width)
+            if name in OF_WORDS:
                 answered[name] = state.to(example_id.device)
                 continue
-            state = _padded(flat, self.offsets[rows], self.lengths[rows] * (rows >= 0), tokens)
+            part, _, layer = name.partition(".")
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
         if logits is None:
-            logits = (
-                next(iter(answered.values())).new_zeros(len(rows), tokens if answers is None else answers, 0).float()
-            )
+            logits = next(iter(answered.values())).new_zeros(len(rows), width, 0).float()
         top = None
         if TOP[0] in answered:
             logs, words, rest = (answered[name] for name in TOP)
@@ -168,7 +163,7 @@ def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tenso
 
 
 def answer_lengths(split: FixedTexts) -> npt.NDArray[Any]:
-    """The places of each example that may be asked a word: its tokens, unless they are on another side."""
+    """The places of each example that have states, and may be asked a word: its tokens, or where there is a decoder, its."""
     return split.answer_lengths if isinstance(split, FixedAnswers) else split.lengths
 
 

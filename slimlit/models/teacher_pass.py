@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from slimlit.models.teacher_outputs import (
-    BY_ANSWER,
     MANIFEST,
+    OF_WORDS,
     TOP,
     FixedTexts,
     Identity,
@@ -77,19 +77,17 @@ def _write(
     progress: Progress,
 ) -> dict[str, str]:
     order = np.argsort(-split.lengths, kind="stable").tolist()
-    tokens, answers = offsets_of(split.lengths), offsets_of(answer_lengths(split))
+    offsets = offsets_of(answer_lengths(split))
     arrays: dict[str, np.memmap[Any, Any]] = {}
     dtypes: dict[str, str] = {}
     for rows in progress([order[start : start + batch_size] for start in range(0, len(order), batch_size)]):
         outputs = _named(read(split.batch(rows)), needs)
         if not arrays:
-            sizes = {name: int((answers if name in BY_ANSWER else tokens)[-1]) for name in outputs}
-            shapes = {name: _shape(name, output, len(split), sizes[name]) for name, output in outputs.items()}
+            shapes = {name: _shape(name, output, len(split), int(offsets[-1])) for name, output in outputs.items()}
             _check_room(folder, sum(math.prod(shapes[name]) * outputs[name].element_size() for name in outputs))
             dtypes = {name: str(output.dtype).removeprefix("torch.") for name, output in outputs.items()}
             arrays = {name: _new_array(folder / f"{name}.npy", outputs[name], shapes[name]) for name in outputs}
         for name, output in outputs.items():
-            offsets = answers if name in BY_ANSWER else tokens
             _put(arrays[name], _as_numpy(output), rows, None if name == "logits" and output.ndim == 2 else offsets)
     for array in arrays.values():
         array.flush()
@@ -109,7 +107,7 @@ def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
         "values": output.values,
     }
     for need in needs:
-        if need not in ("logits", *BY_ANSWER):
+        if need not in ("logits", *OF_WORDS):
             part, _, layer = need.partition(".")
             state = parts[part][int(layer)]
             named[need] = state if part == "hidden_states" else state.transpose(1, 2)
