@@ -73,7 +73,7 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
     """
     texts = Texts(pairs=None if columns.pair is None else [])
     seen: list[str] = []
-    records = iter(_records(source, split, texts.broken))
+    records = iter(read_records(source, split, texts.broken))
     first = list(islice(records, 1000))  # JSON lines may leave out what is empty
     if first:
         seen = list(dict.fromkeys(name for record in first for name in record))
@@ -119,7 +119,12 @@ def _check_columns(source: str, columns: Columns, seen: list[str]) -> None:
             )
 
 
-def _records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
+def read_records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
+    """The rows of a file, folder, bundled name or hub name, by column; what cannot be read is described in ``broken``.
+
+    Raises:
+        ValueError: there is no such thing, or nothing that has rows.
+    """
     path = Path(source).expanduser()
     if not path.exists() and source in BUNDLES:
         path = find_bundle(source)
