@@ -14,7 +14,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   predict    label the texts of a file with a run's student
   chat       talk to a run's student
   audit      attack a run: what it tells of its training texts
-  download   fetch a bundled model or text
+  download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
 
 Each verb explains itself: slimlit fit --help
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         print(_unknown(verb), file=sys.stderr)
         return 2
     if verb == "download":
-        from slimlit.text.bundles import download
+        from slimlit.text.downloads import download
 
         return download(arguments[1:])
     if verb == "budget":
