@@ -12,7 +12,7 @@ from slimlit.callbacks.teacher_cache import TeacherCache
 from slimlit.data.examples import IGNORED
 from slimlit.losses import Loss, WeightedSum
 from slimlit.models.chat_template import stop_tokens
-from slimlit.models.writing import Writing, write_all
+from slimlit.models.continuation import Writing, write_all
 from slimlit.tasks.base import Task
 from slimlit.types import Batch
 
