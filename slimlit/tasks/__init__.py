@@ -1,5 +1,7 @@
 """Tasks: LightningModules that wrap a student and perhaps its teacher, with a head's names and metrics."""
 
+from slimlit.tasks.causal_lm import CausalLM
+from slimlit.tasks.masked_lm import MaskedLM
 from slimlit.tasks.sequence_classification import SequenceClassification
 
-__all__ = ["SequenceClassification"]
+__all__ = ["CausalLM", "MaskedLM", "SequenceClassification"]

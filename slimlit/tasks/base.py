@@ -168,6 +168,11 @@ class Task(LightningModule):
         scale = lambda step: min((step + 1) / warm, max(0.0, (planned - step) / max(1, planned - warm)))  # noqa: E731
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, scale), "interval": "step"}}
 
+    @property
+    def teacher_needs(self) -> Needs:
+        """What is read of the teacher: what the loss says."""
+        return self.loss.teacher_needs
+
     def read_teacher(self, batch: Batch, needs: Needs) -> Output | None:
         """What the teacher says of the batch: as a callback put it there, or by running it; None without a teacher."""
         if "teacher" in batch:
@@ -179,7 +184,7 @@ class Task(LightningModule):
 
     def parts(self, batch: Batch) -> dict[str, Tensor]:
         """The named losses of each example, ``(batch,)``."""
-        teacher = self.read_teacher(batch, self.loss.teacher_needs) if self.loss.teacher_needs else None
+        teacher = self.read_teacher(batch, self.teacher_needs) if self.loss.teacher_needs else None
         return self.loss.parts(read(self.student, batch, self.loss.student_needs), teacher, batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
