@@ -125,7 +125,9 @@ class DifferentialPrivacy(Callback):
             trainer.print("private: the whole word table is trained, whatever train_words says")
         data = trainer.datamodule  # type: ignore[attr-defined]
         accumulated = trainer.accumulate_grad_batches
-        self.units = data.units() if self.group_column is None else data.groups(self.group_column)
+        self.units = (
+            np.arange(len(data.splits["train"])) if self.group_column is None else data.groups(self.group_column)
+        )
         sizes = np.minimum(np.bincount(self.units), self.examples_per_group)
         self.num_units = len(sizes)
         self.expected = float(min(data.batch_size * accumulated, self.num_units))
@@ -170,7 +172,8 @@ class DifferentialPrivacy(Callback):
         Raises:
             ValueError: with what to change.
         """
-        problem = next(problems(trainer, module), None)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        problem = next(problems(trainer, module), None) or data.unprotected(self.group_column)
         if problem is not None:
             raise ValueError(f"no privacy this way: {problem}")
 

@@ -6,11 +6,12 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.data.examples import IGNORED, Examples
+from slimlit.data.examples import IGNORED
 from slimlit.data.files import Texts, read_records
 from slimlit.data.module import TextModule
 from slimlit.data.replies import Replies, tokenise
 from slimlit.data.splits import count_shared, make_splits
+from slimlit.data.text_rows import TextRows
 from slimlit.models import PreTrainedModel
 from slimlit.models.chat_template import give_template, stop_tokens
 from slimlit.models.tokenizers import Tokenizer
@@ -73,8 +74,8 @@ class Dialogues(TextModule):
         self.system = system
         self.template = template
         self.share = {"validation": split[0], "test": split[1]}
+        self.packing, self.masking = False, None  # a row is one dialogue, and no word is hidden
         self._dialogues: dict[str, list[Conversation]] = {}
-        self._of: dict[str, list[int]] = {}  # the dialogue each example of a split was made of
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -83,7 +84,7 @@ class Dialogues(TextModule):
         give_template(found, self.tokenizer_source, self.template)
         return found
 
-    def read_split(self, name: str) -> Examples:
+    def read_split(self, name: str) -> TextRows:
         """Read, split and tokenise.
 
         Raises:
@@ -91,7 +92,7 @@ class Dialogues(TextModule):
         """
         dialogues = self._read(name)
         which: Replies = "none" if name == "predict" else self.replies
-        examples, self._of[name] = tokenise(dialogues, self.tokenizer, self.max_length, which, self.system)
+        examples = tokenise(dialogues, self.tokenizer, self.max_length, which, self.system)
         if not len(examples):
             raise ValueError(
                 f"none of {len(dialogues)} dialogues of {name} is left: "
@@ -122,7 +123,7 @@ class Dialogues(TextModule):
         Raises:
             ValueError: no such column, or a dialogue without a group.
         """
-        dialogues, of = self._dialogues["train"], np.asarray(self._of["train"])
+        dialogues, of = self._dialogues["train"], self.splits["train"].documents
         if column == DIALOGUE:
             return np.unique(of, return_inverse=True)[1]
         names = [str(one.record.get(column) or "") for one in dialogues]
@@ -136,18 +137,14 @@ class Dialogues(TextModule):
         ]
         return found
 
-    def units(self) -> npt.NDArray[np.int64]:
-        """Each dialogue is a unit of privacy of its own, where it is one example.
-
-        Raises:
-            ValueError: a dialogue makes several examples, which would be protected as if they were strangers.
-        """
-        if self.replies == "each":
-            raise ValueError(
-                "no privacy this way: replies: each makes several examples of one dialogue, and each repeats what came before it\n"
-                f"protect the whole of it: DifferentialPrivacy.group_column: {DIALOGUE}; or learn replies: all"
+    def unprotected(self, group_column: str | None) -> str | None:
+        """Why a step that clips and counts examples would not protect dialogues; None where it does."""
+        if self.replies == "each" and group_column is None:
+            return (
+                "replies: each makes several examples of a dialogue, and each alone would be protected\n"
+                f"set DifferentialPrivacy.group_column to {DIALOGUE}, which protects it whole, or learn replies: all"
             )
-        return super().units()
+        return None
 
     def ledger_texts(self, name: str) -> tuple[Sequence[str], None]:
         """The whole dialogues, left-out ones too, whatever template, cut or way to learn made the examples."""

@@ -112,13 +112,9 @@ class TextModule(LightningDataModule):
             f"{type(self).__name__} knows no groups\nleave group_column out: each example is then protected alone"
         )
 
-    def units(self) -> npt.NDArray[np.int64]:
-        """Which unit of privacy each training example is, where no group is named: its own.
-
-        Raises:
-            ValueError: several examples are made of one text, so that alone none of them is protected.
-        """
-        return np.arange(len(self.splits["train"]), dtype=np.int64)
+    def unprotected(self, group_column: str | None) -> str | None:
+        """Why a step that clips and counts examples (or those groups) would not protect the texts; None where it does."""
+        return None
 
     def ledger_texts(self, name: str) -> tuple[Sequence[str], Sequence[str] | None]:
         """The texts of a split (and their pairs) that the privacy ledger knows it by, whatever was made of them."""

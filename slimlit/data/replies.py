@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from slimlit.data.examples import IGNORED, Column, Examples, cached_columns, hash_all
+from slimlit.data.examples import IGNORED, Column, cached_columns, hash_all
+from slimlit.data.text_rows import TextRows
 from slimlit.models.chat_template import Encoded, encode, render, says, tokens_of
 from slimlit.models.tokenizers import Tokenizer
 from slimlit.text.conversations import Conversation, Message, with_system, without_first_turns
@@ -26,6 +27,7 @@ class _Example:
     labels: npt.NDArray[np.int64]
     prompt: str
     reply: str
+    num_bytes: int = 0
 
 
 def tokenise(
@@ -34,8 +36,8 @@ def tokenise(
     max_length: int,
     replies: Replies,
     system: str | None = None,
-) -> tuple[Examples, list[int]]:
-    """The dialogues as examples, and the number of the dialogue each was made of.
+) -> TextRows:
+    """The dialogues as examples; each knows the number of the dialogue it was made of.
 
     Args:
         dialogues: to tokenise.
@@ -60,15 +62,17 @@ def tokenise(
         columns = {
             "input_ids": Column.of([one.ids for one in found], int(tokenizer.pad_token_id or 0)),
             "labels": Column.of([one.labels for one in found], IGNORED),
-            "of": Column.of([[number] for number in of]),
+            "num_bytes": Column.of([[one.num_bytes] for one in found], dtype=np.int64),
+            "documents": Column.of([[number] for number in of], dtype=np.int64),
             "prompts": Column.of([_bytes(one.prompt) for one in found], dtype=np.uint8),
             "replies": Column.of([_bytes(one.reply) for one in found], dtype=np.uint8),
         }
         return columns, dict(counts)
 
     columns, notes = cached_columns(fingerprint, make)
-    of, prompts, answers = (columns.pop(name) for name in ("of", "prompts", "replies"))
-    return Examples(columns, fingerprint, _strings(prompts), _strings(answers), notes), of.values.tolist()
+    prompts, answers = (_strings(columns.pop(name)) for name in ("prompts", "replies"))
+    num_bytes, documents = (columns.pop(name).values for name in ("num_bytes", "documents"))
+    return TextRows(columns, fingerprint, prompts, answers, notes, num_bytes, documents)
 
 
 def _examples(
@@ -99,7 +103,9 @@ def _examples(
         labels = np.full(encoded.replies[-1].stop - 1, IGNORED, dtype=np.int64)  # the last token is said, not read
         for reply in learned:
             labels[reply.start - 1 : reply.stop - 1] = encoded.ids[reply.start : reply.stop]
-        yield _Example(encoded.ids[: len(labels)], labels, render(tokenizer, kept[:-1], asks=True), answers[-1])
+        num_bytes = sum(len(answer.encode("utf-8")) for answer in answers)
+        prompt = render(tokenizer, kept[:-1], asks=True)
+        yield _Example(encoded.ids[: len(labels)], labels, prompt, answers[-1], num_bytes)
 
 
 def _fitted(

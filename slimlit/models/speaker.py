@@ -8,11 +8,11 @@ from transformers import PreTrainedModel
 
 from slimlit.models.architectures import ENDINGS
 from slimlit.models.chat_template import give_template, says, stop_tokens, tokens_of
+from slimlit.models.continuation import Memory, Writing, write
 from slimlit.models.network import Head
 from slimlit.models.pretrained import Pretrained
 from slimlit.models.sources import read_architectures
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
-from slimlit.models.continuation import Memory, Writing, write
 from slimlit.text.conversations import Message, without_first_turns
 
 _UNFINISHED = "\ufffd"  # how a tokenizer writes part of a character
