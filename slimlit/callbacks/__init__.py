@@ -4,7 +4,8 @@ from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
 from slimlit.callbacks.evaluation_report import EvaluationReport
+from slimlit.callbacks.reply_report import ReplyReport
 from slimlit.callbacks.student_writes import StudentWrites
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "StudentWrites", "TeacherCache"]
+__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "ReplyReport", "StudentWrites", "TeacherCache"]

@@ -18,7 +18,7 @@ from torch import Tensor, distributed, nn
 from slimlit.callbacks.canaries import plant_canaries
 from slimlit.callbacks.refusals import problems, refuse_another
 from slimlit.data.batches import cuts
-from slimlit.models.teacher_outputs import FixedTexts
+from slimlit.data.module import TextModule
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
 from slimlit.privacy.engine import ClippedGradients, Clipping
 from slimlit.privacy.journal import Journal, Mechanism
@@ -124,10 +124,9 @@ class DifferentialPrivacy(Callback):
             pl_module.train_words = "all"  # the rows that moved would show which words the private texts have
             trainer.print("private: the whole word table is trained, whatever train_words says")
         data = trainer.datamodule  # type: ignore[attr-defined]
+        split = data.splits["train"]
         accumulated = trainer.accumulate_grad_batches
-        self.units = (
-            np.arange(len(data.splits["train"])) if self.group_column is None else data.groups(self.group_column)
-        )
+        self.units = np.arange(len(split)) if self.group_column is None else data.groups(self.group_column)
         sizes = np.minimum(np.bincount(self.units), self.examples_per_group)
         self.num_units = len(sizes)
         self.expected = float(min(data.batch_size * accumulated, self.num_units))
@@ -144,7 +143,7 @@ class DifferentialPrivacy(Callback):
         self.journal = Journal(Run(Path(trainer.default_root_dir)).private)
         self.secret = self._secret(trainer)
 
-        def draw(texts: FixedTexts, num_taken: Callable[[], int]) -> PoissonBatches:
+        def draw(texts: Any, num_taken: Callable[[], int]) -> PoissonBatches:
             return PoissonBatches(
                 texts.lengths,
                 self.expected / self.num_units,
@@ -172,9 +171,11 @@ class DifferentialPrivacy(Callback):
         Raises:
             ValueError: with what to change.
         """
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        problem = next(problems(trainer, module), None) or data.unprotected(self.group_column)
+        problem = next(problems(trainer, module), None)
         if problem is not None:
+            raise ValueError(f"no privacy this way: {problem}")
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, TextModule) and (problem := data.unprotected(self.group_column)) is not None:
             raise ValueError(f"no privacy this way: {problem}")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

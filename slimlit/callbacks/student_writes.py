@@ -13,6 +13,7 @@ from slimlit.data.examples import IGNORED
 from slimlit.losses import Loss, WeightedSum
 from slimlit.models.chat_template import stop_tokens
 from slimlit.models.continuation import Writing, write_all
+from slimlit.models.reply_prompts import last_answer
 from slimlit.tasks.base import Task
 from slimlit.types import Batch
 
@@ -150,15 +151,6 @@ class StudentWrites(Callback):
     def _draws(self, step: int, example: int, number: int) -> Any:
         """Of one example at one step: whoever its neighbours are, the same."""
         return np.random.default_rng((self.seed, step, example + 1)).random(number)
-
-
-def last_answer(labels: Any) -> int:
-    """The place that says the first word of a row's last answer; -1 where it has none."""
-    asked = np.flatnonzero(labels != IGNORED)
-    if not len(asked):
-        return -1
-    gaps = np.flatnonzero(np.diff(asked) > 1)
-    return int(asked[gaps[-1] + 1] if len(gaps) else asked[0])
 
 
 def _parts(loss: Loss) -> dict[str, Loss]:

@@ -1,10 +1,11 @@
 """``LanguageModelling``: plain text, for models that say the next word or the hidden ones, packed into full rows."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+from torch.utils.data import Sampler
 
 from slimlit.data.documents import Corpus, Documents, has_split, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
@@ -206,5 +207,7 @@ class LanguageModelling(TextModule):
         trainer = self.trainer
         taken = None if trainer is None else partial(count_taken, trainer)
         return ResumableLoader(
-            self.splits["train"], batch_sampler=InEpochs(loader.batch_sampler, taken), collate_fn=loader.collate_fn
+            self.splits["train"],
+            batch_sampler=InEpochs(cast(Sampler[list[int]], loader.batch_sampler), taken),
+            collate_fn=loader.collate_fn,
         )

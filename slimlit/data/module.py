@@ -113,7 +113,7 @@ class TextModule(LightningDataModule):
         )
 
     def unprotected(self, group_column: str | None) -> str | None:
-        """Why a step that clips and counts examples (or those groups) would not protect the texts; None where it does."""
+        """Why clipping examples (or groups) one by one would not protect whoever wrote them; None where it does."""
         return None
 
     def ledger_texts(self, name: str) -> tuple[Sequence[str], Sequence[str] | None]:

@@ -53,7 +53,7 @@ def lay_rows(
     columns["documents"] = Column.of([[row[0].document] for row in chosen], dtype=np.int64)
     counts = np.bincount([piece.document for piece in whole]) if whole else np.zeros(1)
     tokens = sum(len(piece.input_ids) for piece in whole)
-    notes = {
+    notes: dict[str, Any] = {
         "rows": len(rows),
         "tokens": tokens,
         "bytes asked for": sum(piece.num_bytes for piece in whole),

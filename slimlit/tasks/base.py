@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,6 +23,7 @@ from slimlit.models.compatibility import check_labels, check_teacher, check_text
 from slimlit.models.network import Kind
 from slimlit.models.pretrained import quiet_files
 from slimlit.models.seen_words import train_all_words, train_seen_words
+from slimlit.models.word_head import words_at
 from slimlit.tasks.memory import keep_freed_memory
 from slimlit.types import Batch, Needs, Output
 
@@ -176,7 +178,10 @@ class Task(LightningModule):
     def read_teacher(self, batch: Batch, needs: Needs) -> Output | None:
         """What the teacher says of the batch: as a callback put it there, or by running it; None without a teacher."""
         if "teacher" in batch:
-            return batch["teacher"]
+            known = batch["teacher"]
+            if known.word_states is None or self.teacher is None:
+                return known
+            return replace(known, words=words_at(self.teacher, known.word_states), word_states=None)
         if self.teacher is None:
             return None
         with torch.no_grad():

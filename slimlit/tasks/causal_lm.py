@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 from slimlit.losses import Loss
 from slimlit.models import Network
+from slimlit.models.generation import check_generation, generate
 from slimlit.models.network import Kind
-from slimlit.models.writing import write_on
 from slimlit.tasks.base import MakeOptimizer
 from slimlit.tasks.language_model import LanguageModel
 from slimlit.tasks.optimizers import AdamW
@@ -50,13 +50,13 @@ class CausalLM(LanguageModel):
         if data.masking is not None:
             raise ValueError("CausalLM says the next word, and the data hides words\ntake data.init_args.masking out")
         super().check_fit(data)
+        teacher = None if self.teacher_network is None else self.teacher_network.config(self.head)
+        longest = int(data.splits["predict"].lengths.max()) if "predict" in data.splits else 0
+        check_generation(self.student_network.config(self.head, teacher), self.generation, longest)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """The tokens written after each text, and the rows they are for."""
-        tokenizer = self.trainer.datamodule.tokenizer  # type: ignore[attr-defined]
-        special = {"pad_token_id": tokenizer.pad_token_id or 0, "eos_token_id": tokenizer.eos_token_id}
-        written = write_on(self.student, batch["input_ids"], batch["attention_mask"], {**special, **self.generation})
-        return {"example_id": batch["example_id"], "written": written}
+        return {"example_id": batch["example_id"], "written": generate(self.student, batch, self.generation)}
 
     def predictions(self, answers: list[Any], data: Any) -> dict[int, dict[str, Any]]:
         """Each text and how it goes on."""

@@ -75,7 +75,8 @@ class MaskedLM(LanguageModel):
 
     def predictions(self, answers: list[Any], data: Any) -> dict[int, dict[str, Any]]:
         """Each text and the words that its mask tokens hide, in order."""
-        texts, found = data.splits["predict"].texts, {}
+        texts = data.splits["predict"].texts
+        found: dict[int, dict[str, Any]] = {}
         for answer in answers:
             rows = answer["example_id"].tolist()
             found |= {row: {"words": [], "text": texts[row]} for row in rows}

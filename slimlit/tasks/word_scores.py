@@ -22,6 +22,13 @@ class WordScores(Metric):
     """
 
     full_state_update = False
+    nats: Tensor
+    words: Tensor
+    correct: Tensor
+    bytes: Tensor
+    agreeing: Tensor
+    diverging: Tensor
+    taught: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,8 +74,8 @@ def _num_words(output: Output) -> int:
 def _blocks(output: Output, asked: Bool[Tensor, "batch answers"], size: int) -> Iterator[Float[Tensor, "some words"]]:
     """The logits of the places asked, some at a time, in float32."""
     if output.words is None:
-        yield from (block.float() for block in output.logits[asked].split(size))
+        yield from (block.float() for block in torch.split(output.logits[asked], size))
         return
     head = output.words
-    for states in head.hidden[asked].split(size):
+    for states in torch.split(head.hidden[asked], size):
         yield WordHead(states[None], head.weight, head.bias).logits()[0].float()
