@@ -15,6 +15,7 @@ from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 from slimlit.models import Pretrained
 from slimlit.models.gguf_llama import keep_llama
+from slimlit.models.network import Head
 from slimlit.models.pretrained import load_whole, quiet_files
 from slimlit.models.sources import find, read_config
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
@@ -171,7 +172,8 @@ def test_smollm2_is_a_model_source_once_it_is_downloaded(bundle: Bundle) -> None
     assert read_config("smollm2").model_type == "llama"
     assert load_tokenizer("smollm2").tokenize("19") == ["1", "9"]
     assert type(load_whole(AutoModelForCausalLM, find("smollm2"))) is LlamaForCausalLM
-    assert Pretrained("smollm2").build(["a", "b"]).config.num_labels == 2
+    assert type(Pretrained("smollm2").build(Head(kind="causal_lm"))) is LlamaForCausalLM
+    assert Pretrained("smollm2").build(Head(["a", "b"])).config.num_labels == 2
     manifest = json.loads((Path(find("smollm2")) / "manifest.json").read_text())
     assert manifest["weights"] == sum(weight.numel() for weight in tiny_llama().parameters())
 
