@@ -8,4 +8,12 @@ from slimlit.callbacks.reply_report import ReplyReport
 from slimlit.callbacks.student_writes import StudentWrites
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "ReplyReport", "StudentWrites", "TeacherCache"]
+__all__ = [
+    "AttentionMaps",
+    "Canaries",
+    "DifferentialPrivacy",
+    "EvaluationReport",
+    "ReplyReport",
+    "StudentWrites",
+    "TeacherCache",
+]

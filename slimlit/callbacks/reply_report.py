@@ -32,7 +32,9 @@ class ReplyReport(Callback):
         language: of the replies: ``en``, ``zh`` ...; says how they are cut into words.
     """
 
-    def __init__(self, num_replies: int = 200, max_new_tokens: int = 64, num_listed: int = 50, language: str = "en") -> None:
+    def __init__(
+        self, num_replies: int = 200, max_new_tokens: int = 64, num_listed: int = 50, language: str = "en"
+    ) -> None:
         if num_replies < 1 or max_new_tokens < 1 or num_listed < 0:
             raise ValueError(
                 f"ReplyReport got num_replies {num_replies}, max_new_tokens {max_new_tokens}, num_listed {num_listed}; "
@@ -97,7 +99,9 @@ class ReplyReport(Callback):
 def prompts_of(batch: Batch, most: int) -> dict[int, list[int]]:
     """By row of the split, the tokens before each example's last reply; of the first ``most`` rows alone."""
     found = {}
-    for row, ids, labels in zip(batch["example_id"].tolist(), real_tokens(batch), batch["labels"].tolist(), strict=True):
+    for row, ids, labels in zip(
+        batch["example_id"].tolist(), real_tokens(batch), batch["labels"].tolist(), strict=True
+    ):
         start = last_answer(labels)
         if 0 <= row < most and start >= 0:
             found[row] = ids[: start + 1]
