@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import yaml
 
@@ -20,6 +20,7 @@ COMMANDS = """\
 /quit         end, as Ctrl-D does; Ctrl-C stops a reply"""
 
 
+@runtime_checkable
 class Answers(Protocol):
     """What can be talked to."""
 

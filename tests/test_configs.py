@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slimlit.__main__ import main
+from slimlit.data.toy_dialogues import write_toy_dialogues
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
@@ -36,6 +37,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "private",
         "public",
         "canaries",
+        "dialogue",
+        "distil_dialogue",
+        "on_policy",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -52,6 +56,14 @@ def test_teacher_and_every_way_to_distil_it_run() -> None:
         fit("--config", "configs/distil.yaml", "--config", f"configs/fragments/{fragment}.yaml")
         metrics = Path(f"runs/{fragment}/metrics.csv").read_text()
         assert "validation/agreement" in metrics.splitlines()[0]
+
+
+def test_dialogue_models_are_taught_and_grade_what_their_students_write() -> None:
+    write_toy_dialogues(Path("dialogues.jsonl"), 60)
+    fit("--config", "configs/dialogue.yaml")
+    fit("--config", "configs/distil_dialogue.yaml")
+    fit("--config", "configs/distil_dialogue.yaml", "--config", "configs/fragments/on_policy.yaml")
+    assert "validation/agreement" in Path("runs/on_policy/metrics.csv").read_text().splitlines()[0]
 
 
 def test_canaries_are_planted_with_one_fragment_more() -> None:

@@ -1,6 +1,7 @@
 """Every command of the README and of docs/ runs, in order, as it is written but for fewer batches; bundles are toys."""
 
 import csv
+import io
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ import yaml
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
 from slimlit.data.toy import toy_reviews
+from slimlit.data.toy_dialogues import write_toy_dialogues
 
 ROOT = Path(__file__).parents[1]
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
@@ -37,6 +39,7 @@ def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with (folder / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "stars"), *((r.text, r.label) for r in toy_reviews(80))])
     (folder / "new.csv").write_text("review\nthe film was joyful\n")
+    write_toy_dialogues(folder / "dialogues.jsonl", 60)
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder
@@ -56,6 +59,7 @@ def test_every_command_runs(page: Path, workplace: Path, toy_bundles: Path, monk
             if "two_processes" in " ".join(command):
                 continue  # run by tests/test_first_path.py
             short = SHORT if command[3] == "fit" else []
+            monkeypatch.setattr(sys, "stdin", io.StringIO("what colour is the sky?\n"))  # for chat
             assert main([*command[3:], *short]) == 0, command
         else:
             pytest.fail(f"a command no test knows how to run: {' '.join(command)}")

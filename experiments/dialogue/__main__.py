@@ -84,7 +84,9 @@ def of_teacher(asked: argparse.Namespace) -> dict[str, float]:
     """The scores of the teacher itself."""
     settings = config(LABELS, [], asked)["data"]["init_args"]
     report = ReplyReport(num_replies=asked.replies, max_new_tokens=32)
-    trainer = Trainer(logger=False, enable_progress_bar=False, default_root_dir=asked.output / "teacher", callbacks=[report])
+    trainer = Trainer(
+        logger=False, enable_progress_bar=False, default_root_dir=asked.output / "teacher", callbacks=[report]
+    )
     (found,) = trainer.test(CausalLM(Pretrained(asked.model)), datamodule=Dialogues(**settings), verbose=False)
     return dict(found)
 
@@ -121,7 +123,9 @@ def run() -> None:
         for way, scores, cost in rows:
             cells = [f"{scores[score]:.3f}" if score in scores else "" for score in SCORES]
             table.append(f"| {way} | {' | '.join(cells)} | {cost:.0f} |")
-        settings = f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
+        settings = (
+            f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
+        )
         (asked.output / "table.md").write_text("\n".join(table) + f"\n\n{settings}\n")
 
 

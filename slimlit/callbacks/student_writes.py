@@ -48,10 +48,10 @@ class StudentWrites(Callback):
     def __init__(self, share: float = 0.5, max_new_tokens: int = 64, temperature: float = 1.0, seed: int = 0) -> None:
         if not 0.0 < share <= 1.0:
             raise ValueError(f"StudentWrites.share is {share}; expected above 0 and at most 1: leave it out for none")
-        if max_new_tokens < 1 or temperature < 0.0:
-            raise ValueError(
-                f"StudentWrites.max_new_tokens is {max_new_tokens} and temperature {temperature}; expected 1 or more and 0 or more"
-            )
+        if max_new_tokens < 1:
+            raise ValueError(f"StudentWrites.max_new_tokens is {max_new_tokens}; expected 1 or more")
+        if temperature < 0.0:
+            raise ValueError(f"StudentWrites.temperature is {temperature}; expected 0 or more")
         self.share, self.max_new_tokens, self.temperature, self.seed = share, max_new_tokens, temperature, seed
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
