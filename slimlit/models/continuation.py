@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
 
 from slimlit.types import Batch
 
@@ -146,6 +146,8 @@ class _Reader:
         if self.is_pair:
             assert source is not None
             seen = {"attention_mask": source["attention_mask"]}
+            # of transformers' own making it would have as many layers as the encoder, where T5's decoder has more
+            self.cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
             self.inputs |= {**seen, "encoder_outputs": network.get_encoder()(source["input_ids"], **seen)}
         elif "logits_to_keep" in accepted:
             self.inputs["logits_to_keep"] = 1
