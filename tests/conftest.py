@@ -9,8 +9,8 @@ os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as slimlit sets it: threads that spin made tests ten times as slow
 
-from slimlit.data.toy import write_toy_files
-from slimlit.models.toy import write_toy_model
+from slimlit.data.toy import toy_reviews, write_toy_files
+from slimlit.models.toy import write_toy_decoder, write_toy_model
 from slimlit.models.toy_chat import write_toy_chat_model
 from slimlit.text.bundles import BUNDLES
 
@@ -34,6 +34,22 @@ def toy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """train.csv, validation.csv and test.csv of toy reviews."""
     folder = tmp_path_factory.mktemp("toy-files")
     write_toy_files(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text file with a document a line."""
+    file = tmp_path_factory.mktemp("toy-text") / "text.txt"
+    file.write_text("\n".join(review.text for review in toy_reviews(160)))
+    return file
+
+
+@pytest.fixture(scope="session")
+def toy_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Llama with a tokenizer of bytes and toy words."""
+    folder = tmp_path_factory.mktemp("toy-decoder")
+    write_toy_decoder(folder)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ class TeacherCache(Callback):
 
         def say(batch: Batch) -> Output:
             with trainer.precision_plugin.forward_context():
-                return read(teacher, trainer.strategy.batch_to_device(batch), needs)
+                return _as_read(read(teacher, trainer.strategy.batch_to_device(batch), needs))
 
         def show(batches: Sequence[list[int]]) -> Iterator[list[int]]:
             quiet = trainer.progress_bar_callback is None or not trainer.is_global_zero
@@ -138,6 +139,15 @@ class TeacherCache(Callback):
                     bar.update(len(rows))
 
         compute(folder, identity, _splits(trainer)[name], say, self.batch_size, show)
+
+
+def _as_read(output: Output) -> Output:
+    """Under autocast a head reads its states in the lower precision: kept so, they take half the room and say the same."""
+    words = output.words
+    if words is None or not torch.is_autocast_enabled(words.hidden.device.type):
+        return output
+    low = words.hidden.to(torch.get_autocast_dtype(words.hidden.device.type))
+    return replace(output, words=replace(words, hidden=low))
 
 
 def _splits(trainer: Trainer) -> dict[str, FixedTexts]:

@@ -5,12 +5,11 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Sampler
 
 from slimlit.data.documents import Corpus, Documents, has_split, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
-from slimlit.data.masking import InEpochs, MaskedRows, Masking, swappable
+from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
 from slimlit.data.splits import make_splits
@@ -208,6 +207,6 @@ class LanguageModelling(TextModule):
         taken = None if trainer is None else partial(count_taken, trainer)
         return ResumableLoader(
             self.splits["train"],
-            batch_sampler=InEpochs(cast(Sampler[list[int]], loader.batch_sampler), taken),
+            batch_sampler=InEpochs(cast(Batches, loader.batch_sampler), taken),
             collate_fn=loader.collate_fn,
         )
