@@ -10,7 +10,7 @@ from torch import Tensor
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.callbacks.teacher_cache import TeacherCache
 from slimlit.data.examples import IGNORED
-from slimlit.losses import Loss, WeightedSum
+from slimlit.losses import Loss, VocabularyTargets, WeightedSum
 from slimlit.models.chat_template import stop_tokens
 from slimlit.models.continuation import Writing, write_all
 from slimlit.models.reply_prompts import last_answer
@@ -67,7 +67,7 @@ class StudentWrites(Callback):
             raise ValueError(
                 "StudentWrites has nobody to grade what the student writes\nset model.init_args.teacher and a loss that reads it"
             )
-        blind = [name for name, loss in _parts(pl_module.loss).items() if not loss.teacher_needs]
+        blind = [name for name, loss in _parts(pl_module.loss).items() if takes_labels_for_true(loss)]
         if blind:
             raise ValueError(
                 f"the loss {', '.join(blind)} compares with the labels, which would be the student's own words: it would learn "
@@ -151,6 +151,11 @@ class StudentWrites(Callback):
     def _draws(self, step: int, example: int, number: int) -> Any:
         """Of one example at one step: whoever its neighbours are, the same."""
         return np.random.default_rng((self.seed, step, example + 1)).random(number)
+
+
+def takes_labels_for_true(loss: Loss) -> bool:
+    """Whether a loss would teach the student its own words: where it reads no teacher, or labels beside it."""
+    return not loss.teacher_needs or (isinstance(loss, VocabularyTargets) and loss.label_share > 0.0)
 
 
 def _parts(loss: Loss) -> dict[str, Loss]:

@@ -78,8 +78,10 @@ class Examples(Dataset[Batch]):
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each example that the network reads."""
-        return self.columns["input_ids"].lengths
+        """Tokens of each example that the network reads, on both sides where there is a decoder."""
+        lengths = self.columns["input_ids"].lengths
+        answers = self.columns.get("decoder_input_ids")
+        return lengths if answers is None else lengths + answers.lengths
 
     @property
     def answer_lengths(self) -> npt.NDArray[np.int64]:

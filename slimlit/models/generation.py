@@ -40,14 +40,7 @@ def generate(
         settings: checked beforehand by :func:`check_generation`.
         seed: of what is drawn, together with the batch's rows.
     """
-    ours = GenerationConfig(**{"max_new_tokens": 64, **(settings or {})})
-    for name in _SPECIAL:
-        theirs = network.generation_config.to_dict().get(name)
-        own = network.config.to_dict().get(name)
-        if ours.to_dict().get(name) is None:
-            setattr(ours, name, own if theirs is None else theirs)
-    if ours.pad_token_id is None:
-        ours.pad_token_id = _ends(ours)[0] if _ends(ours) else 0
+    ours = settle(network, settings or {})
     ids, mask = batch["input_ids"], batch["attention_mask"]
     if not network.config.is_encoder_decoder:
         ids, mask = padded_on_the_left(ids, mask, int(ours.pad_token_id))
@@ -55,6 +48,21 @@ def generate(
         written = network.generate(input_ids=ids, attention_mask=mask)
     start = 1 if network.config.is_encoder_decoder else ids.shape[1]
     return [_within(row, _ends(ours), int(ours.pad_token_id)) for row in written[:, start:].tolist()]
+
+
+def settle(network: PreTrainedModel, settings: Mapping[str, Any]) -> GenerationConfig:
+    """The settings, with the network's own special tokens; also how a network is saved that is to write so."""
+    ours = GenerationConfig(**{"max_new_tokens": 64, **settings})
+    own = {
+        **network.config.to_dict(),
+        **{k: v for k, v in network.generation_config.to_dict().items() if v is not None},
+    }
+    for name in _SPECIAL:
+        if ours.to_dict().get(name) is None:
+            setattr(ours, name, own.get(name))
+    if ours.pad_token_id is None:
+        ours.pad_token_id = _ends(ours)[0] if _ends(ours) else 0
+    return ours
 
 
 def check_generation(config: PreTrainedConfig, settings: Mapping[str, Any], longest: int = 0) -> None:

@@ -17,7 +17,6 @@ from slimlit.types import Batch, Needs, Output
 FORMAT = 1
 MANIFEST = "manifest.json"
 Identity = dict[str, Any]
-BY_ANSWER = ("words",)  # kept by place that is asked, which are a decoder's where there is one
 
 
 @runtime_checkable
@@ -94,13 +93,11 @@ class TeacherOutputs:
         arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
         self.logits = arrays.pop("logits").clone().float() if "logits" in arrays else None
         self.states = arrays
-        self.lengths = torch.as_tensor(np.asarray(split.lengths), dtype=torch.int64)
-        self.offsets = torch.as_tensor(offsets_of(split.lengths)[:-1])
         self.answers = torch.as_tensor(np.asarray(answer_lengths(split)), dtype=torch.int64)
         self.starts = torch.as_tensor(offsets_of(answer_lengths(split))[:-1])
         num_texts = len(split) if self.logits is None else len(self.logits)
-        sizes = {name: int((self.answers if name in BY_ANSWER else self.lengths).sum()) for name in arrays}
-        if any(len(state) != sizes[name] for name, state in arrays.items()) or num_texts != len(split):
+        num_places = int(self.answers.sum())
+        if any(len(state) != num_places for state in arrays.values()) or num_texts != len(split):
             raise _refusal(folder, "its arrays have other sizes than the texts")
 
     @property
@@ -117,7 +114,7 @@ class TeacherOutputs:
     def rows(self, example_id: Int[Tensor, " batch"], tokens: int, answers: int | None = None) -> Output:
         """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``.
 
-        States of words are padded to ``answers``, where these are on another side than the tokens.
+        Where there is a decoder, states are its own, and padded to ``answers``.
 
         An empty example, -1, gets another's logits and states of zero; its loss has no weight.
         """
@@ -125,17 +122,15 @@ class TeacherOutputs:
         if logits is not None and not self.states:
             return Output(logits=logits)
         rows = example_id.cpu()
+        width = tokens if answers is None else answers
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
         word_states = None
         for name, flat in self.states.items():
-            part, _, layer = name.partition(".")
-            if name in BY_ANSWER:
-                wide = tokens if answers is None else answers
-                word_states = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), wide).to(
-                    example_id.device
-                )
+            state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), width)
+            if name == "words":
+                word_states = state.to(example_id.device)
                 continue
-            state = _padded(flat, self.offsets[rows], self.lengths[rows] * (rows >= 0), tokens)
+            part, _, layer = name.partition(".")
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
         if logits is None:
@@ -157,7 +152,7 @@ def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tenso
 
 
 def answer_lengths(split: FixedTexts) -> npt.NDArray[Any]:
-    """The places of each example that may be asked a word: its tokens, unless they are on another side."""
+    """The places of each example that have states, and may be asked a word: its tokens, or where there is a decoder, its."""
     return split.answer_lengths if isinstance(split, FixedAnswers) else split.lengths
 
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from slimlit.models.teacher_outputs import (
-    BY_ANSWER,
     MANIFEST,
     FixedTexts,
     Identity,
@@ -76,19 +75,17 @@ def _write(
     progress: Progress,
 ) -> dict[str, str]:
     order = np.argsort(-split.lengths, kind="stable").tolist()
-    tokens, answers = offsets_of(split.lengths), offsets_of(answer_lengths(split))
+    offsets = offsets_of(answer_lengths(split))
     arrays: dict[str, np.memmap[Any, Any]] = {}
     dtypes: dict[str, str] = {}
     for rows in progress([order[start : start + batch_size] for start in range(0, len(order), batch_size)]):
         outputs = _named(read(split.batch(rows)), needs)
         if not arrays:
-            sizes = {name: int((answers if name in BY_ANSWER else tokens)[-1]) for name in outputs}
-            shapes = {name: _shape(output, len(split), sizes[name]) for name, output in outputs.items()}
+            shapes = {name: _shape(output, len(split), int(offsets[-1])) for name, output in outputs.items()}
             _check_room(folder, sum(math.prod(shapes[name]) * outputs[name].element_size() for name in outputs))
             dtypes = {name: str(output.dtype).removeprefix("torch.") for name, output in outputs.items()}
             arrays = {name: _new_array(folder / f"{name}.npy", outputs[name], shapes[name]) for name in outputs}
         for name, output in outputs.items():
-            offsets = answers if name in BY_ANSWER else tokens
             _put(arrays[name], _as_numpy(output), rows, None if name == "logits" else offsets)
     for array in arrays.values():
         array.flush()

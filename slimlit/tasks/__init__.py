@@ -2,6 +2,7 @@
 
 from slimlit.tasks.causal_lm import CausalLM
 from slimlit.tasks.masked_lm import MaskedLM
+from slimlit.tasks.seq2seq import Seq2Seq
 from slimlit.tasks.sequence_classification import SequenceClassification
 
-__all__ = ["CausalLM", "MaskedLM", "SequenceClassification"]
+__all__ = ["CausalLM", "MaskedLM", "Seq2Seq", "SequenceClassification"]

@@ -196,6 +196,11 @@ def test_a_private_run_may_have_its_student_write(dialogues: str, toy_chat_model
             lambda: [StudentWrites()],
             "the loss hard compares with the labels, which would be the student's own words",
         ),
+        (
+            lambda model: task(model, VocabularyTargets(label_share=0.1)),
+            lambda: [StudentWrites()],
+            "the loss VocabularyTargets compares with the labels",
+        ),
         (task, lambda: [TeacherCache(), StudentWrites(1.0)], "with StudentWrites.share 1 none is read"),
         (task, lambda: [StudentWrites(0.5), TeacherCache()], "name TeacherCache before StudentWrites"),
     ],
