@@ -9,6 +9,7 @@ from torch import Tensor
 
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.callbacks.teacher_cache import TeacherCache
+from slimlit.data import Pairs
 from slimlit.data.examples import IGNORED
 from slimlit.losses import Loss, VocabularyTargets, WeightedSum
 from slimlit.models.chat_template import stop_tokens
@@ -101,7 +102,8 @@ class StudentWrites(Callback):
         try:
             with trainer.precision_plugin.forward_context():
                 stops = stop_tokens(pl_module.student, data.tokenizer)
-                self.replace(pl_module, batch, step, data.max_length, stops, alone=is_private(trainer))
+                longest = data.max_target_length if isinstance(data, Pairs) else data.max_length
+                self.replace(pl_module, batch, step, longest, stops, alone=is_private(trainer))
         finally:
             pl_module.train()
 

@@ -13,13 +13,14 @@ from slimlit.callbacks import DifferentialPrivacy, StudentWrites, TeacherCache
 from slimlit.data import Dialogues
 from slimlit.data.toy_dialogues import write_toy_dialogues
 from slimlit.losses import Loss, VocabularyLabels, VocabularyTargets, WeightedSum
-from slimlit.models import Pretrained, Shrunk
+from slimlit.models import Fresh, Pretrained, Shrunk, read
 from slimlit.models.reply_prompts import last_answer
 from slimlit.privacy.engine import ClippedGradients
 from slimlit.privacy.probe import check_examples_are_apart
-from slimlit.tasks import CausalLM
+from slimlit.tasks import CausalLM, Seq2Seq
 from slimlit.tasks.optimizers import AdamW
 from slimlit.types import Batch
+from tests.models.test_continuation import network
 from tests.tasks.doubles import toy_trainer
 
 STOPS = frozenset({2})
@@ -104,6 +105,23 @@ def test_no_row_is_longer_than_max_length(data: Dialogues, toy_chat_model: Path,
     starts = [last_answer(labels) for _, labels in texts(data.splits["train"].batch([0, 1, 2, 3]))]
     for start, (ids, _) in zip(starts, texts(written(one, data, [0, 1, 2, 3])), strict=True):
         assert len(ids) <= max(start + 1, data.max_length)
+
+
+def test_a_decoder_writes_from_what_the_encoder_read(toy_chat_model: Path) -> None:
+    one = Seq2Seq(Fresh("marian", str(toy_chat_model)))
+    one.student = network("marian")
+    ids = torch.tensor([[3, 7, 9, 2], [5, 2, 0, 0]])
+    answers = torch.tensor([[0, 11, 12], [0, 13, 0]])
+    labels = torch.tensor([[11, 12, 2], [13, 2, -100]])
+    batch = Batch(input_ids=ids, attention_mask=(ids != 0).long(), labels=labels, example_id=torch.arange(2))
+    batch |= {"decoder_input_ids": answers, "decoder_attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
+    StudentWrites(max_new_tokens=4, temperature=0.0).replace(one, batch, 0, 16, STOPS)
+    assert torch.equal(batch["input_ids"], ids)
+    assert (batch["decoder_input_ids"][:, 0] == 0).all()
+    said = read(one.student, batch).logits.argmax(dim=-1)
+    asked = batch["labels"] != -100
+    assert torch.equal(said[asked], batch["labels"][asked])
+    assert torch.equal(asked.long(), batch["decoder_attention_mask"])
 
 
 def test_a_row_that_only_fills_the_batch_stays_empty(data: Dialogues, toy_chat_model: Path, tmp_path: Path) -> None:

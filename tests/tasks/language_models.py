@@ -43,4 +43,3 @@ def fit(task: CausalLM | MaskedLM, data: LanguageModelling, folder: Path, **sett
     trainer = toy_trainer(folder, **settings)
     trainer.fit(task, datamodule=data)
     return trainer
-
