@@ -31,5 +31,5 @@ def clean_lines(text: str) -> str:
     Guarantees:
         - cleaning twice is cleaning once.
     """
-    visible = unicodedata.normalize("NFC", _INVISIBLE.sub("", text.replace("\r\n", "\n")))
+    visible = unicodedata.normalize("NFC", _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
     return visible.strip()

@@ -175,6 +175,29 @@ def test_a_run_writes_the_same_again_and_the_student_learns_from_it(
     assert set(kept) == {True, False}
 
 
+class SavedAtTwo(Callback):
+    """Saves what two steps made."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.global_step == 2:
+            trainer.save_checkpoint(self.file)
+
+
+def test_a_run_that_is_resumed_writes_what_it_would_have(dialogues: str, toy_chat_model: Path, tmp_path: Path) -> None:
+    whole, rest, file = Watching(), Watching(), tmp_path / "two.ckpt"
+    one = fit(toy_chat_model, dialogues, tmp_path, StudentWrites(1.0, 9), whole, SavedAtTwo(file))
+    other = fit(
+        toy_chat_model, dialogues, tmp_path, StudentWrites(1.0, 9), rest, ckpt_path=str(file), weights_only=True
+    )
+    assert rest.seen == whole.seen[2:]
+    assert all(
+        torch.equal(weight, other.student.state_dict()[name]) for name, weight in one.student.state_dict().items()
+    )
+
+
 def test_the_share_is_that_of_the_steps() -> None:
     writes = StudentWrites(share=0.3)
     assert np.mean([writes.is_written(step) for step in range(4000)]) == pytest.approx(0.3, abs=0.03)
