@@ -7,6 +7,7 @@ import pytest
 
 from slimlit.__main__ import main
 from slimlit.data.toy import toy_translations, write_toy_translations
+from slimlit.data.toy_dialogues import write_toy_dialogues
 from slimlit.models.toy import write_toy_translator
 from tests.text.outputs import toy_page
 
@@ -41,6 +42,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "canaries",
         "slimpajama",
         "gopher",
+        "dialogue",
+        "distil_dialogue",
+        "on_policy",
         "pretrain_clm",
         "pretrain_mlm",
         "distil_clm",
@@ -63,6 +67,14 @@ def test_teacher_and_every_way_to_distil_it_run() -> None:
         fit("--config", "configs/distil.yaml", "--config", f"configs/fragments/{fragment}.yaml")
         metrics = Path(f"runs/{fragment}/metrics.csv").read_text()
         assert "validation/agreement" in metrics.splitlines()[0]
+
+
+def test_dialogue_models_are_taught_and_grade_what_their_students_write() -> None:
+    write_toy_dialogues(Path("dialogues.jsonl"), 60)
+    fit("--config", "configs/dialogue.yaml")
+    fit("--config", "configs/distil_dialogue.yaml")
+    fit("--config", "configs/distil_dialogue.yaml", "--config", "configs/fragments/on_policy.yaml")
+    assert "validation/agreement" in Path("runs/on_policy/metrics.csv").read_text().splitlines()[0]
 
 
 def test_canaries_are_planted_with_one_fragment_more() -> None:

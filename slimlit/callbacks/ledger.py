@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
+from slimlit.data import TextModule
 from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
 from slimlit.runs import Run, write
@@ -93,8 +94,9 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
             continue
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
-        real = len(texts.texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real], key)
+        known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
+        real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
+        identity = fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
         known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
         if split == "validation":
