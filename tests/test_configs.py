@@ -7,7 +7,9 @@ import pytest
 
 from slimlit.__main__ import main
 from slimlit.data.toy import toy_translations, write_toy_translations
+from slimlit.data.toy_dialogues import write_toy_dialogues
 from slimlit.models.toy import write_toy_translator
+from tests.text.outputs import toy_page
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
@@ -38,6 +40,14 @@ def test_every_config_is_run_by_a_test() -> None:
         "private",
         "public",
         "canaries",
+        "slimpajama",
+        "gopher",
+        "dialogue",
+        "distil_dialogue",
+        "on_policy",
+        "pretrain_clm",
+        "pretrain_mlm",
+        "distil_clm",
         "translation",
         "distil_translation",
         "summaries",
@@ -59,12 +69,32 @@ def test_teacher_and_every_way_to_distil_it_run() -> None:
         assert "validation/agreement" in metrics.splitlines()[0]
 
 
+def test_dialogue_models_are_taught_and_grade_what_their_students_write() -> None:
+    write_toy_dialogues(Path("dialogues.jsonl"), 60)
+    fit("--config", "configs/dialogue.yaml")
+    fit("--config", "configs/distil_dialogue.yaml")
+    fit("--config", "configs/distil_dialogue.yaml", "--config", "configs/fragments/on_policy.yaml")
+    assert "validation/agreement" in Path("runs/on_policy/metrics.csv").read_text().splitlines()[0]
+
+
 def test_canaries_are_planted_with_one_fragment_more() -> None:
     fit("--config", "configs/teacher.yaml", "--config", "configs/fragments/canaries.yaml", "--run", "watched")
     report = json.loads(Path("runs/watched/reports/data.json").read_text())
     assert report["canaries"]["drawn"] == 500
     ledger = json.loads(Path("runs/watched/privacy.json").read_text())
     assert ledger["stages"][0]["why"] == "trained without noise; 500 canaries drawn"
+
+
+@pytest.mark.parametrize("recipe", ["slimpajama", "gopher"])
+def test_every_recipe_prepares_texts(recipe: str) -> None:
+    pages = [f"{toy_page(number)}\n\n{toy_page(number + 100)}" for number in range(20)]
+    lines = [json.dumps({"text": text}) for text in [*pages, pages[0].upper(), "The end of it."]]
+    Path("pages.jsonl").write_text("\n".join(lines))
+    config = ["--config", f"configs/prepare/{recipe}.yaml", "--sources", "pages.jsonl"]
+    assert main(["prepare", *config, "--output", "pages"]) == 0
+    report = json.loads(Path("pages/report.json").read_text())
+    taken = {rule: one["documents"] for rule, one in report["dropped"].items() if one["documents"]}
+    assert taken == {"NumCharacters": 1, "NearDuplicates": 1}
 
 
 def test_a_head_is_trained_privately_on_a_public_encoder() -> None:
@@ -82,6 +112,15 @@ def test_any_config_trains_privately_with_one_fragment_more() -> None:
     assert ledger["data"][0]["stages"] == ["training of teacher", "training of student"]
     assert 0 < ledger["data"][0]["epsilon"] < 6
     assert "epsilon" in Path("runs/student/student/PRIVACY.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["pretrain_clm", "pretrain_mlm", "distil_clm"])
+def test_language_models_are_pretrained_and_distilled(name: str) -> None:
+    fit("--config", f"configs/{name}.yaml")
+    metrics = Path(f"runs/{name}/metrics.csv").read_text().splitlines()[0]
+    assert "validation/perplexity" in metrics
+    assert ("validation/divergence" in metrics) == name.startswith("distil")
+    assert Path(f"runs/{name}/student/model.safetensors").is_file()
 
 
 def test_a_translator_and_both_ways_to_distil_it_run() -> None:

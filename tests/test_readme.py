@@ -1,6 +1,7 @@
 """Every command of the README and of docs/ runs, in order, as it is written but for fewer batches; bundles are toys."""
 
 import csv
+import io
 import json
 import re
 import shlex
@@ -15,7 +16,9 @@ import yaml
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
 from slimlit.data.toy import toy_reviews, toy_translations, write_toy_translations
+from slimlit.data.toy_dialogues import write_toy_dialogues
 from slimlit.models.toy import write_toy_translator
+from tests.text.outputs import toy_page
 
 ROOT = Path(__file__).parents[1]
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
@@ -43,6 +46,10 @@ def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     lines = [{"document": text, "summaries": [said]} for text, said in toy_translations(40)]
     (folder / "papers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "new.csv").write_text("review\nthe film was joyful\n")
+    (folder / "texts").mkdir()
+    for number in range(30):
+        (folder / "texts" / f"{number:02d}.txt").write_text(f"{toy_page(number)}\n\n{toy_page(number + 100)}")
+    write_toy_dialogues(folder / "dialogues.jsonl", 60)
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder
@@ -62,6 +69,7 @@ def test_every_command_runs(page: Path, workplace: Path, toy_bundles: Path, monk
             if "two_processes" in " ".join(command):
                 continue  # run by tests/test_first_path.py
             short = SHORT if command[3] == "fit" else []
+            monkeypatch.setattr(sys, "stdin", io.StringIO("what colour is the sky?\n"))  # for chat
             assert main([*command[3:], *short]) == 0, command
         else:
             pytest.fail(f"a command no test knows how to run: {' '.join(command)}")

@@ -5,6 +5,17 @@ from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
 from slimlit.callbacks.evaluation_report import EvaluationReport
 from slimlit.callbacks.generation_report import GenerationReport
+from slimlit.callbacks.reply_report import ReplyReport
+from slimlit.callbacks.student_writes import StudentWrites
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "GenerationReport", "TeacherCache"]
+__all__ = [
+    "AttentionMaps",
+    "Canaries",
+    "DifferentialPrivacy",
+    "EvaluationReport",
+    "GenerationReport",
+    "ReplyReport",
+    "StudentWrites",
+    "TeacherCache",
+]

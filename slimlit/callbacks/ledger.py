@@ -9,10 +9,13 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
+from slimlit.data import TextModule
 from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
+from slimlit.text.bundles import BUNDLES
+from slimlit.text.bundles import find as find_bundle
 from slimlit.text.cache import cache_folder
 
 
@@ -29,8 +32,10 @@ def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> N
         isinstance(one, EarlyStopping | ModelCheckpoint) and str(one.monitor).startswith("validation")
         for one in trainer.callbacks  # type: ignore[attr-defined]
     )
+    data = trainer.datamodule  # type: ignore[attr-defined]
     stages = _stages(trainer, run, is_selected)
-    ledger = _before(task) + _of_texts(stages) + Ledger(stages, _notes(trainer))
+    before = _before(task, getattr(data, "tokenizer_source", None))
+    ledger = before + _of_texts(stages) + Ledger(stages, _notes(trainer))
     write(run.ledger, ledger.text())
     write(run.student / NAME, ledger.text())
     write(run.student / STATEMENT, ledger.statement())
@@ -89,8 +94,9 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
             continue
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
-        real = len(texts.texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real], key)
+        known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
+        real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
+        identity = fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
         known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
         if split == "validation":
@@ -113,18 +119,25 @@ def _notes(trainer: Trainer) -> list[str]:
     return []
 
 
-def _before(task: Task) -> Ledger:
-    """The ledgers of the models this one was made of."""
+def _before(task: Task, tokenizer: str | None) -> Ledger:
+    """The ledgers of the models this one was made of, and of the vocabularies they and the data read with.
+
+    A stage that comes on several ways is one stage.
+    """
     whole = Ledger()
-    for network in (task.teacher_network, task.student_network):
-        if network is None:
-            continue
+    networks = [network for network in (task.teacher_network, task.student_network) if network is not None]
+    sources: list[str] = []
+    for network in networks:
         made_of = network.made_of()
         if made_of is None:
             name = type(network).__name__
             whole += Ledger(notes=[f"What {name} is made of, which it does not say ({name}.made_of)."])
-        for source in made_of or []:
-            whole += _of(source)
+        sources += made_of or []
+    for source in dict.fromkeys(sources):
+        whole += _of(source)
+    for vocabulary in dict.fromkeys([tokenizer, *(network.tokenizer_source for network in networks)]):
+        if vocabulary is not None:
+            whole += _of_vocabulary(vocabulary, vocabulary in sources or _unknown(vocabulary) in whole.notes)
     return whole
 
 
@@ -137,3 +150,19 @@ def _of(source: str) -> Ledger:
 
 def _unknown(source: str) -> str:
     return f"What {source} saw in its own training; it came without a ledger."
+
+
+def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
+    """What made the vocabulary of a tokenizer; the rest of what its folder's model saw is no part of it.
+
+    Args:
+        source: of the tokenizer.
+        is_counted: whether a model of this source is counted already, or said to be unknown.
+    """
+    folder = find_bundle(source) if not Path(source).is_dir() and source in BUNDLES else Path(source)
+    for place in (folder / "student", folder):
+        if (place / NAME).is_file():
+            return Ledger(stage for stage in Ledger.read(place / NAME).stages if stage.kind == "vocabulary")
+    return Ledger(
+        notes=[] if is_counted else [f"What the vocabulary of {source} was made of; it came without a ledger."]
+    )

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from slimlit.data.files import Columns, read_texts
-from slimlit.data.lines import read_json_lines
 from slimlit.text.bundles import BUNDLES
+from slimlit.text.lines import read_json_lines
 
 Documents = Literal["lines", "paragraphs", "headings", "file"]
 _HEADING = re.compile(

@@ -7,10 +7,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from slimlit.data.lines import Record, read_json_lines, read_table
 from slimlit.text.bundles import BUNDLES
 from slimlit.text.bundles import find as find_bundle
 from slimlit.text.clean import clean
+from slimlit.text.compression import plain_name
+from slimlit.text.lines import Record, read_json_lines, read_table
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -128,7 +129,7 @@ def read_records(source: str, split: str, broken: list[str]) -> Iterator[Record]
     path = Path(source).expanduser()
     if not path.exists() and source in BUNDLES:
         path = find_bundle(source)
-    plain = path.name.removesuffix(".gz")
+    plain = plain_name(path.name)
     if path.is_file():
         if plain.endswith((".csv", ".tsv")):
             return read_table(path, broken)
@@ -137,7 +138,7 @@ def read_records(source: str, split: str, broken: list[str]) -> Iterator[Record]
         if plain.endswith(".parquet"):
             return _parquet(path)
         raise ValueError(
-            f"{source} has no known format\nexpected a name ending in {', '.join(FORMATS)} (or .gz), or a folder"
+            f"{source} has no known format\nexpected a name ending in {', '.join(FORMATS)} (or compressed: .gz, .bz2, .xz, .zst), or a folder"
         )
     if path.is_dir():
         return _saved(path, split)

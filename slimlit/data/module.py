@@ -1,7 +1,7 @@
 """``TextModule``: what every data module shares: a tokenizer, splits read once, and batches that resume exactly."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
+from slimlit.models import PreTrainedModel
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
 
@@ -114,6 +115,14 @@ class TextModule(LightningDataModule):
     def unprotected(self, group_column: str | None) -> str | None:
         """Why clipping examples (or groups) one by one would not protect whoever wrote them; None where it does."""
         return None
+
+    def ledger_texts(self, name: str) -> tuple[Sequence[str], Sequence[str] | None]:
+        """The texts of a split (and their pairs) that the privacy ledger knows it by, whatever was made of them."""
+        split = self.splits[name]
+        return split.texts, split.pairs
+
+    def prepare_student(self, student: PreTrainedModel) -> None:
+        """Called before a student is written: to give it what it must know to be used on such texts."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must have again: texts, labels and batches."""

@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from slimlit.types import Batch, Needs, Output
+from slimlit.types import Batch, Needs, Output, TopWords
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 Identity = dict[str, Any]
+TOP = ("top_logs", "top_words", "top_rest")
+OF_WORDS = ("words", *TOP)  # kept in the place of a language model's logits
 
 
 @runtime_checkable
@@ -46,7 +48,9 @@ class FixedTexts(Protocol):
     def __len__(self) -> int: ...
 
 
-def identify(teacher: str, split: FixedTexts, needs: Needs, precision: str) -> Identity:
+def identify(
+    teacher: str, split: FixedTexts, needs: Needs, precision: str, top: tuple[int, float] | None = None
+) -> Identity:
     """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
 
     Args:
@@ -54,15 +58,19 @@ def identify(teacher: str, split: FixedTexts, needs: Needs, precision: str) -> I
         split: the texts.
         needs: outputs beyond the logits, or with ``words`` instead of them.
         precision: of the arithmetic, in words.
+        top: how many of the likeliest words to keep, and at what temperature, in the place of ``words``.
     """
-    return {
+    if top is not None:
+        needs = (needs - {"words"}) | set(TOP)
+    found = {
         "format": FORMAT,
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
-        "needs": sorted(needs if "words" in needs else needs | {"logits"}),
+        "needs": sorted(needs if needs & set(OF_WORDS) else needs | {"logits"}),
         "precision": precision,
     }
+    return found if top is None else {**found, "top": list(top)}
 
 
 def folder_for(root: Path, identity: Identity) -> Path:
@@ -124,20 +132,23 @@ class TeacherOutputs:
         rows = example_id.cpu()
         width = tokens if answers is None else answers
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
-        word_states = None
+        answered: dict[str, Tensor] = {}
         for name, flat in self.states.items():
             state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), width)
-            if name == "words":
-                word_states = state.to(example_id.device)
+            if name in OF_WORDS:
+                answered[name] = state.to(example_id.device)
                 continue
             part, _, layer = name.partition(".")
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
         if logits is None:
-            assert word_states is not None
-            logits = word_states[..., :0].float()
+            logits = next(iter(answered.values())).new_zeros(len(rows), width, 0).float()
+        top = None
+        if TOP[0] in answered:
+            logs, words, rest = (answered[name] for name in TOP)
+            top = TopWords(logs, words.long(), rest)
         inner = (groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
-        return Output(logits, *inner, word_states=word_states)
+        return Output(logits, *inner, word_states=answered.get("words"), top=top)
 
 
 def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tensor:

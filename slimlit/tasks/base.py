@@ -232,9 +232,11 @@ class Task(LightningModule):
     def export_student(self, folder: Path) -> None:
         """Write the student as a Hugging Face folder with its tokenizer."""
         train_all_words(self.student)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.prepare_student(self.student)
         with quiet_files():
             self.student.save_pretrained(folder)
-        self.trainer.datamodule.tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
+        data.tokenizer.save_pretrained(folder)
 
 
 def freeze_parts(network: nn.Module, names: Iterable[str]) -> None:

@@ -82,8 +82,9 @@ def test_a_model_from_the_hub_loads_without_a_network(toy_model: Path, tmp_path:
     files = {path.name: path.read_bytes() for path in toy_model.iterdir()}
     with serve_hub({"models/org/bert": files}) as address:
         assert slimlit_download(tmp_path, address, "org/bert").returncode == 0
-    code = "from slimlit.models import Pretrained\nfrom slimlit.models.tokenizers import load_tokenizer\n"
-    code += "Pretrained('org/bert').build(['a', 'b'])\nprint(len(load_tokenizer('org/bert')))"
+    code = "from slimlit.models import Pretrained\nfrom slimlit.models.network import Head\n"
+    code += "from slimlit.models.tokenizers import load_tokenizer\n"
+    code += "Pretrained('org/bert').build(Head(['a', 'b']))\nprint(len(load_tokenizer('org/bert')))"
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": NOWHERE, "HF_HUB_OFFLINE": "1"}
     loaded = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert loaded.returncode == 0, loaded.stderr

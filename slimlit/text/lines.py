@@ -1,23 +1,22 @@
-"""Read records from text files, plain or gzipped: CSV, TSV and JSON lines."""
+"""Read records from text files, plain or compressed: CSV, TSV and JSON lines."""
 
 import csv
-import gzip
 import io
 import json
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from slimlit.text.compression import open_bytes, plain_name, readable
+
 Record = Mapping[str, Any]
 
 
 def _open(path: Path) -> io.TextIOWrapper:
-    if path.suffix == ".gz":
-        return io.TextIOWrapper(gzip.GzipFile(path), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    file: Any = open_bytes(path)
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
 def read_table(path: Path, broken: list[str]) -> Iterator[Record]:
@@ -25,7 +24,7 @@ def read_table(path: Path, broken: list[str]) -> Iterator[Record]:
     csv.field_size_limit(sys.maxsize)
     with _open(path) as file, _readable(path):
         lines: list[str] = []  # of the row being read
-        if path.name.removesuffix(".gz").endswith(".tsv"):
+        if plain_name(path.name).endswith(".tsv"):
             reader = csv.reader(_remembered(file, lines), delimiter="\t", quoting=csv.QUOTE_NONE)
         else:
             reader = csv.reader(_remembered(file, lines))
@@ -85,7 +84,7 @@ def read_json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
-        yield
-    except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as problem:
-        expected = "a whole gzip file of UTF-8 text" if path.suffix == ".gz" else "UTF-8 text"
-        raise ValueError(f"{path} cannot be read: {problem}\nexpected {expected}") from problem
+        with readable(path):
+            yield
+    except csv.Error as problem:
+        raise ValueError(f"{path} cannot be read: {problem}\nexpected UTF-8 text") from problem

@@ -1,0 +1,1 @@
+"""How fast ``slimlit prepare`` removes near-duplicates, and how many it finds, beside its peers."""

@@ -1,0 +1,204 @@
+"""``slimlit prepare``: raw text to a data set with a report, by the steps of one YAML file; without torch."""
+
+import difflib
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+from slimlit.text.near_duplicates import NearDuplicates
+from slimlit.text.rules import NumCharacters, Rule
+
+Part = Literal["validation", "test"]
+EXAMPLE = "slimlit prepare --config configs/prepare/slimpajama.yaml --sources texts/ --output data/clean"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step over everything that is left: a name for the report, and what to do; it returns what it found."""
+
+    name: str
+    run: Callable[[], dict[str, Any]]
+
+
+class Preparation:
+    """Raw text to a data set: read, tidy, judge by rules, take out near-duplicates, split, decontaminate, write, report.
+
+    Guarantees:
+        - every document that was read is in the output or counted in the report under the rule that took it;
+        - a run that was killed and goes on gives the same bytes as one that was not; so do several processes;
+        - the output appears whole or not at all, and is never overwritten;
+        - the memory does not grow with the corpus, but for about 30 bytes a document and the held-out parts' n-gram samples.
+
+    Args:
+        sources: files and folders: .txt, .jsonl, .csv, .tsv, .parquet, plain or as .gz, .bz2, .xz, .zst.
+        output: the folder to make.
+        text_column: the field that holds the text; the other fields stay as they are.
+        unit: what one document of a .txt is: the file, a paragraph (empty lines part them), or a line.
+        rules: what a document must pass, in this order.
+        near_duplicates: which documents count as the same; null keeps them all.
+        split: share of each held-out part; {} makes only train.
+        contained: a held-out document is dropped where a training document holds this share of its n-grams; null keeps it.
+        seed: another seed, other splits.
+        compression: of the output files.
+        shard_mib: of an output file before compression.
+        processes: how many read at once; changes nothing else.
+    """
+
+    def __init__(
+        self,
+        sources: list[str] | str,
+        output: str,
+        text_column: str = "text",
+        unit: Literal["file", "paragraph", "line"] = "file",
+        rules: list[Rule] | None = None,
+        near_duplicates: NearDuplicates | None = NearDuplicates(),  # noqa: B008 (frozen)
+        split: dict[Part, float] | None = None,
+        contained: float | None = 0.8,
+        seed: int = 0,
+        compression: Literal["none", "gz", "zst"] = "none",
+        shard_mib: int = 256,
+        processes: int = 1,
+    ) -> None:
+        self.sources = [sources] if isinstance(sources, str) else sources
+        self.output = output
+        self.text_column = text_column
+        self.unit: Literal["file", "paragraph", "line"] = unit
+        self.rules = [NumCharacters()] if rules is None else rules
+        self.near_duplicates = near_duplicates
+        self.split: dict[str, float] = {"validation": 0.01, "test": 0.01} if split is None else dict(split.items())
+        self.contained = contained
+        self.seed = seed
+        self.compression = compression
+        self.shard_mib = shard_mib
+        self.processes = processes
+        self._check()
+
+    def _check(self) -> None:
+        if any(not 0.0 < share < 1.0 for share in self.split.values()) or sum(self.split.values()) >= 1.0:
+            shares = ", ".join(f"{name} {share:g}" for name, share in self.split.items())
+            raise ValueError(f"split is {shares}\nexpected shares above 0 that leave something for training")
+        if self.contained is not None and not 0.0 < self.contained <= 1.0:
+            raise ValueError(f"contained is {self.contained:g}\nexpected above 0, at most 1, or null")
+        if self.shard_mib < 1 or self.processes < 1:
+            raise ValueError("shard_mib and processes are 1 or more")
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a rule stands twice in: {', '.join(names)}\nname each once")
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the output's contents; a config that makes it again."""
+        described: dict[str, Any] = {
+            "sources": self.sources,
+            "text_column": self.text_column,
+            "unit": self.unit,
+            "rules": [_described(rule) for rule in self.rules],
+            "near_duplicates": None if self.near_duplicates is None else vars(self.near_duplicates).copy(),
+            "split": self.split,
+            "contained": self.contained,
+            "seed": self.seed,
+            "compression": self.compression,
+            "shard_mib": self.shard_mib,
+        }
+        return described
+
+    def run(self) -> Path:
+        """Make the data set, or go on making it; returns its folder.
+
+        Raises:
+            ValueError: the output exists, was begun with other settings or from other files, or nothing can be read.
+        """
+        from slimlit.text.documents import find_files
+        from slimlit.text.stages import Work
+        from slimlit.text.workplace import Workplace
+
+        files = find_files(self.sources)
+        workplace = Workplace(Path(self.output).expanduser())
+        identity = {**self.settings(), "files": files.identity(), "slimlit": version("slimlit")}
+        with workplace.opened(identity) as continues:
+            if continues:
+                print(f"going on with {workplace.folder}", flush=True)
+            work = Work(self, files, workplace)
+            reports: dict[str, Any] = {}
+            for stage in self.stages(work):
+                found = workplace.report_of(stage.name)
+                if found is None:
+                    found = stage.run()
+                    workplace.finish_stage(stage.name, found)
+                reports[stage.name] = found
+            work.report(reports)
+            workplace.publish()
+        return workplace.output
+
+    def stages(self, work: Any) -> list[Stage]:
+        """The steps in order; each works on what the ones before it left in the workplace, and all but the last can be repeated."""
+        stages = [Stage("documents", work.read)]
+        if self.near_duplicates is not None:
+            stages.append(Stage("near-duplicates", work.find_duplicates))
+        stages.append(Stage("parts", work.write_parts))
+        return stages
+
+
+def _described(rule: Rule) -> dict[str, Any]:
+    """A rule as a config names it; its attributes are its arguments."""
+    arguments = {
+        name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+        for name, value in vars(rule).items()
+    }
+    return {"class_path": _path_of(type(rule)), "init_args": arguments}
+
+
+def prepare(arguments: list[str]) -> int:
+    """The verb ``prepare``; returns the exit status."""
+    import jsonargparse
+
+    parser = jsonargparse.ArgumentParser(
+        prog="slimlit prepare",
+        description="Raw text to a data set with a report. The same command goes on with a run that was stopped.",
+        epilog=f"example: {EXAMPLE}",
+        exit_on_error=False,
+    )
+    parser.add_argument("-c", "--config", action="config", help="a YAML file with these settings")
+    parser.add_class_arguments(Preparation, sub_configs=False)
+    try:
+        chosen = parser.instantiate(parser.parse_args(arguments))
+        del chosen["config"]
+        output = Preparation(**vars(chosen)).run()
+    except jsonargparse.ArgumentError as mistake:
+        print(f"error: {_short(str(mistake), parser)}\nexample: {EXAMPLE}", file=sys.stderr)
+        return 2
+    except ValueError as mistake:
+        print(f"error: {_short(str(mistake), parser)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
+    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    print((output / "report.txt").read_text(encoding="utf-8"))
+    shown = ", ".join(f"{part['documents']:,} {name}" for name, part in report["parts"].items())
+    print(f"{output}: {shown} documents; report.json, report.txt, dropped.svg, manifest.json")
+    return 0
+
+
+def _short(mistake: str, parser: Any) -> str:
+    """The lines of the parser's message that say what is wrong, and a name near one it does not know."""
+    unknown = re.search(r"[Uu]nrecognized arguments?:? -*([\w.]+)|[Oo]ption '([\w.]+)' is not accepted", mistake)
+    if unknown:
+        name = unknown[1] or unknown[2]
+        near = difflib.get_close_matches(name, [action.dest for action in parser._actions], n=1)
+        return f"no setting {name!r}" + (f"\ndid you mean {near[0]!r}?" if near else "")
+    rule = re.search(r"Given value: ([\w.]*rules?[\w.]*)$", mistake, re.MULTILINE)
+    if rule:
+        near = difflib.get_close_matches(rule[1], [_path_of(kind) for kind in Rule.__subclasses__()], n=1)
+        return f"no rule {rule[1]!r}" + (f"\ndid you mean {near[0]!r}?" if near else "")
+    _, errors, below = mistake.partition("Errors:\n")
+    said = re.split(r"^ *- ", below, flags=re.MULTILINE)[1] if errors else mistake
+    return "\n".join(line.strip() for line in said.splitlines()[:2])
+
+
+def _path_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
