@@ -237,7 +237,7 @@ class SlimCLI(LightningCLI):
         source = getattr(datamodule, "sources", {}).get("predict") or type(datamodule).__name__
         write_origin(self.output, self.run, str(source), len(lines))
         self._account("predict", datamodule)
-        print(f"\n{len(lines)} texts labelled: {self.output}")
+        print(f"\n{len(lines)} texts answered: {self.output}")
 
     def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
         """Attack the run, write what was found, and end with status 1 where it refutes what the ledger claims."""
