@@ -3,7 +3,8 @@
 from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
+from slimlit.callbacks.entity_report import EntityReport
 from slimlit.callbacks.evaluation_report import EvaluationReport
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "TeacherCache"]
+__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EntityReport", "EvaluationReport", "TeacherCache"]

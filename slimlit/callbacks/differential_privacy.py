@@ -18,7 +18,6 @@ from torch import Tensor, distributed, nn
 from slimlit.callbacks.canaries import plant_canaries
 from slimlit.callbacks.refusals import problems, refuse_another
 from slimlit.data.batches import cuts
-from slimlit.data.tokenized import TokenizedTexts
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
 from slimlit.privacy.engine import ClippedGradients, Clipping
 from slimlit.privacy.journal import Journal, Mechanism
@@ -143,7 +142,7 @@ class DifferentialPrivacy(Callback):
         self.journal = Journal(Run(Path(trainer.default_root_dir)).private)
         self.secret = self._secret(trainer)
 
-        def draw(texts: TokenizedTexts, num_taken: Callable[[], int]) -> PoissonBatches:
+        def draw(texts: Any, num_taken: Callable[[], int]) -> PoissonBatches:
             return PoissonBatches(
                 texts.lengths,
                 self.expected / self.num_units,

@@ -11,7 +11,6 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from slimlit.models import PreTrainedModel, read
 from slimlit.models.fingerprint import fingerprint
 from slimlit.models.teacher_outputs import FixedTexts, Identity, TeacherOutputs, folder_for, identify
 from slimlit.models.teacher_pass import compute
@@ -99,13 +98,15 @@ class TeacherCache(Callback):
         for name in names:
             if name not in splits or not len(splits[name]):
                 continue
-            identity = identify(teacher, splits[name], pl_module.loss.teacher_needs, _precision(trainer))
+            identity = identify(
+                teacher, splits[name], pl_module.loss.teacher_needs, _precision(trainer), pl_module.kind
+            )
             folder = folder_for(root, identity)
             first = trainer.local_rank == 0
             is_new = first and not folder.exists()
             started = time.perf_counter()
             if is_new:
-                self._compute(trainer, pl_module.teacher, folder, identity, name)
+                self._compute(trainer, pl_module, folder, identity, name)
             trainer.strategy.barrier(f"teacher outputs of {name}")
             self.outputs[name] = TeacherOutputs(folder, identity, splits[name], verify=first).to(pl_module.device)
             self.fingerprints[name] = splits[name].fingerprint
@@ -116,12 +117,12 @@ class TeacherCache(Callback):
                 else f"teacher outputs: read {count} from {folder}"
             )
 
-    def _compute(self, trainer: Trainer, teacher: PreTrainedModel, folder: Path, identity: Identity, name: str) -> None:
+    def _compute(self, trainer: Trainer, task: Task, folder: Path, identity: Identity, name: str) -> None:
         needs: Needs = frozenset(identity["needs"])
 
         def say(batch: Batch) -> Output:
             with trainer.precision_plugin.forward_context():
-                return read(teacher, trainer.strategy.batch_to_device(batch), needs)
+                return task.ask_teacher(trainer.strategy.batch_to_device(batch), needs)
 
         def show(batches: Sequence[list[int]]) -> Iterator[list[int]]:
             quiet = trainer.progress_bar_callback is None or not trainer.is_global_zero

@@ -1,6 +1,7 @@
 """Data modules: texts from files to batches."""
 
 from slimlit.data.module import TextModule
+from slimlit.data.tagging import Tagging
 from slimlit.data.text_classification import TextClassification
 
-__all__ = ["TextClassification", "TextModule"]
+__all__ = ["Tagging", "TextClassification", "TextModule"]

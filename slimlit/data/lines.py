@@ -14,7 +14,8 @@ from typing import Any
 Record = Mapping[str, Any]
 
 
-def _open(path: Path) -> io.TextIOWrapper:
+def open_text(path: Path) -> io.TextIOWrapper:
+    """The file as UTF-8 text, unpacked where it is gzipped."""
     if path.suffix == ".gz":
         return io.TextIOWrapper(gzip.GzipFile(path), encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
@@ -23,7 +24,7 @@ def _open(path: Path) -> io.TextIOWrapper:
 def read_table(path: Path, broken: list[str]) -> Iterator[Record]:
     """Rows of a CSV or TSV under its header; a TSV has no quoting. Rows that are none are described in ``broken``."""
     csv.field_size_limit(sys.maxsize)
-    with _open(path) as file, _readable(path):
+    with open_text(path) as file, readable(path):
         lines: list[str] = []  # of the row being read
         if path.name.removesuffix(".gz").endswith(".tsv"):
             reader = csv.reader(_remembered(file, lines), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -67,7 +68,7 @@ def _closed(lines: list[str]) -> bool:
 
 def read_json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
     """One object a line. Lines that hold none are described in ``broken``."""
-    with _open(path) as file, _readable(path):
+    with open_text(path) as file, readable(path):
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -83,7 +84,8 @@ def read_json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
+    """Say in one message what keeps a file from being read."""
     try:
         yield
     except (csv.Error, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as problem:

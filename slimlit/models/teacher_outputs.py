@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from slimlit.models.network import Kind
 from slimlit.types import Batch, Needs, Output
 
 FORMAT = 1
@@ -37,7 +38,9 @@ class FixedTexts(Protocol):
     def __len__(self) -> int: ...
 
 
-def identify(teacher: str, split: FixedTexts, needs: Needs, precision: str) -> Identity:
+def identify(
+    teacher: str, split: FixedTexts, needs: Needs, precision: str, kind: Kind = "sequence_classification"
+) -> Identity:
     """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
 
     Args:
@@ -45,9 +48,11 @@ def identify(teacher: str, split: FixedTexts, needs: Needs, precision: str) -> I
         split: the texts.
         needs: outputs beyond the logits.
         precision: of the arithmetic, in words.
+        kind: of the teacher's head: logits of ``token_classification`` are kept by token, as states are.
     """
     return {
         "format": FORMAT,
+        "kind": kind,
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
@@ -64,7 +69,8 @@ def folder_for(root: Path, identity: Identity) -> Path:
 class TeacherOutputs:
     """The stored outputs of one split, ready to be read by ``example_id``.
 
-    Logits are held in memory; states by token stay on disk, memory-mapped, and are read where a batch needs them.
+    Logits of texts are held in memory; states and logits by token stay on disk, memory-mapped, and are read where a batch needs
+    them.
     """
 
     def __init__(self, folder: Path, identity: Identity, split: FixedTexts, verify: bool = True) -> None:
@@ -81,16 +87,18 @@ class TeacherOutputs:
         """
         dtypes = _checked_manifest(folder, identity, verify)
         arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
-        self.logits = arrays.pop("logits").clone().float()
+        by_token = identity["kind"] == "token_classification"
+        self.logits = None if by_token else arrays.pop("logits").clone().float()
         self.states = arrays
         self.lengths = torch.as_tensor(np.asarray(split.lengths), dtype=torch.int64)
         self.offsets = torch.as_tensor(offsets_of(split.lengths)[:-1])
-        if any(len(state) != int(self.lengths.sum()) for state in arrays.values()) or len(self.logits) != len(split):
+        num_texts = len(split) if self.logits is None else len(self.logits)
+        if any(len(state) != int(self.lengths.sum()) for state in arrays.values()) or num_texts != len(split):
             raise _refusal(folder, "its arrays have other sizes than the texts")
 
     def to(self, device: torch.device) -> "TeacherOutputs":
         """The same with its logits on ``device``, where they are read without waiting for it."""
-        self.logits = self.logits.to(device)
+        self.logits = None if self.logits is None else self.logits.to(device)
         return self
 
     def rows(self, example_id: Int[Tensor, " batch"], tokens: int) -> Output:
@@ -98,8 +106,8 @@ class TeacherOutputs:
 
         An empty example, -1, gets another's logits and states of zero; its loss has no weight.
         """
-        logits = self.logits.index_select(0, example_id.clamp(min=0))
-        if not self.states:
+        logits = None if self.logits is None else self.logits.index_select(0, example_id.clamp(min=0))
+        if logits is not None and not self.states:
             return Output(logits=logits)
         rows = example_id.cpu()
         lengths = self.lengths[rows] * (rows >= 0)
@@ -115,8 +123,12 @@ class TeacherOutputs:
                 [flat[start : start + length] for start, length in spans], batch_first=True
             )
             state = nn.functional.pad(state, (0, 0) * (state.ndim - 2) + (0, tokens - longest))
+            if part == "logits":
+                logits = state.to(example_id.device)
+                continue
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
+        assert logits is not None
         return Output(logits, groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
 
 

@@ -79,7 +79,7 @@ def _write(
             dtypes = {name: str(output.dtype).removeprefix("torch.") for name, output in outputs.items()}
             arrays = {name: _new_array(folder / f"{name}.npy", outputs[name], shapes[name]) for name in outputs}
         for name, output in outputs.items():
-            _put(arrays[name], _as_numpy(output), rows, None if name == "logits" else offsets)
+            _put(arrays[name], _as_numpy(output), rows, None if output.ndim == 2 else offsets)  # by text, or by token
     for array in arrays.values():
         array.flush()
     return dtypes

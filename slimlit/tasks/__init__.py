@@ -1,5 +1,6 @@
 """Tasks: LightningModules that wrap a student and perhaps its teacher, with a head's names and metrics."""
 
 from slimlit.tasks.sequence_classification import SequenceClassification
+from slimlit.tasks.token_classification import TokenClassification
 
-__all__ = ["SequenceClassification"]
+__all__ = ["SequenceClassification", "TokenClassification"]

@@ -104,8 +104,8 @@ class Task(LightningModule):
         student = network.config(self.head, teacher)
         check_text(student, "student", data.tokenizer, data.max_length)
         if self.teacher_network is not None and teacher is not None:
-            check_teacher(self.teacher_network, student, self.head, data.tokenizer)
-            check_text(teacher, "teacher", data.tokenizer, data.max_length)
+            check_teacher(self.teacher_network, student, self.head, data.tokenizer, data.teacher_tokenizer)
+            check_text(teacher, "teacher", data.teacher_tokenizer or data.tokenizer, data.max_length)
         check_vocabulary(network, "student", data.tokenizer)
         known = network.known_labels(self.head)
         if known is not None:
@@ -172,8 +172,11 @@ class Task(LightningModule):
         """What the teacher says of the batch: as a callback put it there, or by running it; None without a teacher."""
         if "teacher" in batch:
             return batch["teacher"]
-        if self.teacher is None:
-            return None
+        return None if self.teacher is None else self.ask_teacher(batch, needs)
+
+    def ask_teacher(self, batch: Batch, needs: Needs) -> Output:
+        """Run the teacher over the batch."""
+        assert self.teacher is not None
         with torch.no_grad():
             return read(self.teacher, batch, needs)
 
