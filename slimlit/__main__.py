@@ -13,7 +13,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   test       score a run on its test texts
   predict    label the texts of a file with a run's student
   audit      attack a run: what it tells of its training texts
-  download   fetch a bundled model or text
+  download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
 
 Each verb explains itself: slimlit fit --help
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         print(_unknown(verb), file=sys.stderr)
         return 2
     if verb == "download":
-        from slimlit.text.bundles import download
+        from slimlit.text.downloads import download
 
         return download(arguments[1:])
     if verb == "budget":

@@ -50,8 +50,17 @@ def toy_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder whose bundles are toys, so that configs and README commands run as they are, without a network."""
     cache = tmp_path_factory.mktemp("toy-cache")
     write_toy_model(cache / "bundles" / "minilm", layers=6, width=32, heads=4, max_positions=128)
+    from slimlit.models.gguf_llama import keep_llama
+    from tests.models.gguf_files import tiny_llama, write_gguf
+
+    write_gguf(cache / "toy.gguf", tiny_llama())
+    chat = keep_llama({"toy.gguf": (cache / "toy.gguf").read_bytes()}).files
     for name, bundle in BUNDLES.items():
         folder = cache / "bundles" / name
+        if name == "smollm2":
+            folder.mkdir()
+            for file, content in chat.items():
+                (folder / file).write_bytes(content)
         if bundle.main:
             write_toy_files(folder, num_train=480, num_other=2, language="zh" if name.startswith("chinese") else "en")
             (folder / "train.csv").rename(folder / bundle.main)

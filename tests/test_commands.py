@@ -4,6 +4,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_lightning_s_check_of_one_batch_leaves_nothing() -> None:
 def test_wandb_has_the_config_and_the_metrics_and_nothing_of_the_machine() -> None:
     assert main(["fit", "--config", "toy.yaml", "--run", "seen", "--trainer.max_epochs=1"]) == 0
     (file,) = Path("runs/seen/wandb").glob("offline-run-*/run-seen.wandb")
-    records = list(read_wandb(file))
+    records = whole_wandb(file)
     (run,) = [record.run for record in records if record.HasField("run")]
     assert (run.run_id, run.display_name, run.project, run.host) == ("seen", "seen", "slimlit", "")
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
@@ -115,6 +116,16 @@ sys.exit(status)
     assert list(Path("runs/seen/wandb").glob("offline-run-*/run-seen.wandb"))
 
 
+def whole_wandb(path: Path) -> list[Any]:
+    """The records once the last is there: W&B's own process writes on for a moment after the run has ended."""
+    for _ in range(200):
+        records = list(read_wandb(path))
+        if records and records[-1].HasField("exit"):
+            return records
+        time.sleep(0.1)
+    raise AssertionError(f"{path} has no end after 20 seconds")
+
+
 def read_wandb(path: Path) -> Any:
     data, at, parts = path.read_bytes(), 7, b""
     while at + 7 <= len(data):
@@ -122,6 +133,8 @@ def read_wandb(path: Path) -> Any:
             at += 32768 - at % 32768
             continue
         size, kind = struct.unpack("<HB", data[at + 4 : at + 7])
+        if at + 7 + size > len(data):
+            return  # still being written
         parts += data[at + 7 : at + 7 + size]
         at += 7 + size
         if kind in (1, 4):

@@ -25,6 +25,10 @@ LIBRARIES = {
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
     "opacus": {"privacy"},
+    "gguf": {"models"},
+    "huggingface_hub": {"text"},
+    "sacrebleu": {"text"},
+    "rouge_score": {"text"},
 }
 
 

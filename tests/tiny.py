@@ -35,6 +35,9 @@ class TinyNetwork(Network):
 class Tiny(Task):
     """Two classes of eight numbers, a linear student with dropout and nothing else."""
 
+    monitor = "validation/accuracy"
+    mode = "max"
+
     def __init__(
         self,
         student: Network,
@@ -43,6 +46,9 @@ class Tiny(Task):
         optimizer: MakeOptimizer = AdamW,
     ) -> None:
         super().__init__(student, None, loss or HardLabels(), optimizer, 0.1)
+
+    def setup(self, stage: str) -> None:
+        pass
 
     def configure_model(self) -> None:
         if "student" not in self._modules:

