@@ -70,7 +70,8 @@ class WordHead:
 class Output:
     """What a network says of a batch: logits and, where asked for, its inner states by layer.
 
-    A language model asked for ``words`` makes no logits: they have no classes then, and ``words`` says what they would be.
+    A language model asked for ``words`` makes no logits: they have no classes then, and ``words`` says what they would be. A
+    cache that kept what enters its head gives ``word_states``, which the task puts under the head again.
 
     Layers count from 1; ``hidden_states[0]`` is what enters layer 1. Queries, keys and values are those of the
     layer's self-attention, split into its own heads.
@@ -83,6 +84,7 @@ class Output:
     values: Mapping[int, Float[Tensor, "batch heads tokens head_width"]] = field(default_factory=dict)
     pooling_weights: Float[Tensor, "batch pooling_heads tokens"] | None = None
     words: WordHead | None = None
+    word_states: Float[Tensor, "batch answers width"] | None = None
 
 
 @runtime_checkable

@@ -43,7 +43,7 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
             continue
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
-        real = len(texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
+        real = len(texts.texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
         identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real], key)
         known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)

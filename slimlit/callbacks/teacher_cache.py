@@ -11,6 +11,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_warn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from slimlit.data.masking import MaskedRows
 from slimlit.models.fingerprint import fingerprint
 from slimlit.models.teacher_outputs import FixedTexts, Identity, TeacherOutputs, folder_for, identify
 from slimlit.models.teacher_pass import compute
@@ -22,12 +23,14 @@ from slimlit.types import Batch, Needs, Output
 class TeacherCache(Callback):
     """Compute the teacher's outputs for each fixed split before training; put each batch's into ``batch["teacher"]``.
 
-    What is stored is what the loss reads of the teacher, and the logits always. The folder of a split is named by the
+    What is stored is what the task reads of the teacher, and the logits always; of a language model whose words the loss reads,
+    the states that enter its head instead, from which all logits are made again, at any temperature. The folder of a split is named by the
     hash of the teacher's weights and configuration, the texts, tokenizer and settings, the outputs, and the precision.
 
     Guarantees:
         - with a cache just filled and with one read again, training is the same bit for bit;
         - with the teacher running live it is the same within rounding (batches differ in their padding);
+        - a language model's words are those the live teacher says, whatever divergence and temperature read them;
         - once filled, the teacher is not run again, in this run or a later one;
         - outputs of another teacher, of other texts, or damaged ones are refused, never used.
 
@@ -84,7 +87,8 @@ class TeacherCache(Callback):
     def _put(self, split: str, batch: Batch) -> None:
         outputs = self.outputs.get(split)
         if outputs is not None:
-            batch["teacher"] = outputs.rows(batch["example_id"], batch["input_ids"].shape[1])
+            answers = batch["decoder_input_ids"].shape[1] if "decoder_input_ids" in batch else None
+            batch["teacher"] = outputs.rows(batch["example_id"], batch["input_ids"].shape[1], answers)
 
     def _fill(self, trainer: Trainer, pl_module: LightningModule, names: Sequence[str]) -> None:
         assert isinstance(pl_module, Task)
@@ -98,9 +102,7 @@ class TeacherCache(Callback):
         for name in names:
             if name not in splits or not len(splits[name]):
                 continue
-            identity = identify(
-                teacher, splits[name], pl_module.loss.teacher_needs, _precision(trainer), pl_module.kind
-            )
+            identity = identify(teacher, splits[name], pl_module.teacher_needs, _precision(trainer), pl_module.kind)
             folder = folder_for(root, identity)
             first = trainer.local_rank == 0
             is_new = first and not folder.exists()
@@ -111,6 +113,9 @@ class TeacherCache(Callback):
             self.outputs[name] = TeacherOutputs(folder, identity, splits[name], verify=first).to(pl_module.device)
             self.fingerprints[name] = splits[name].fingerprint
             seconds, count = time.perf_counter() - started, f"{len(splits[name]):,} {name} examples"
+            if pl_module.kind in ("causal_lm", "masked_lm", "seq2seq_lm"):
+                num_tokens = max(1, int(self.outputs[name].answers.sum()))
+                count += f" of {num_tokens:,} tokens, {self.outputs[name].num_bytes / num_tokens:,.0f} bytes a token,"
             trainer.print(
                 f"teacher outputs: computed {count} in {seconds:.0f} s → {folder}"
                 if is_new
@@ -138,6 +143,11 @@ def _splits(trainer: Trainer) -> dict[str, FixedTexts]:
     datamodule = trainer.datamodule  # type: ignore[attr-defined]
     splits = {} if datamodule is None else datamodule.splits
     for name, split in splits.items():
+        if isinstance(split, MaskedRows) and split.masking.every_epoch and name == "train":
+            raise ValueError(
+                "TeacherCache needs fixed texts, and other words are hidden in each epoch\n"
+                "set data.init_args.masking.init_args.every_epoch to false, or take TeacherCache out of trainer.callbacks"
+            )
         if not isinstance(split, FixedTexts):
             raise ValueError(
                 f"TeacherCache needs fixed texts; the {name} split, a {type(split).__name__}, has no fingerprint\n"

@@ -116,6 +116,10 @@ class TextModule(LightningDataModule):
             f"{type(self).__name__} knows no groups\nleave group_column out: each example is then protected alone"
         )
 
+    def unprotected(self, group_column: str | None) -> str | None:
+        """Why clipping examples (or groups) one by one would not protect whoever wrote them; None where it does."""
+        return None
+
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must have again: texts, labels and batches."""
         return self._state()

@@ -38,7 +38,9 @@ class Tagged(Examples):
 
     @property
     def label_ids(self) -> Ids:
-        """One class a sentence, to choose different ones to look at: that of its first entity."""
+        """One class a sentence, to choose different ones to look at: that of its first entity; -1 where tags are not known."""
+        if not len(self.tags):
+            return np.full(len(self), -1, dtype=np.int64)
         return np.asarray([next((int(tag) for tag in tags if tag), 0) for tags in self.tags], dtype=np.int64)
 
     def _filler(self, size: int) -> Batch:
@@ -82,9 +84,8 @@ def _columns(
 ) -> tuple[dict[str, Column], dict[str, Any]]:
     ours = _encoded(sentences.words, tokenizer, max_length)
     # a teacher may need more sub-words for the same words
-    theirs = (
-        None if teacher is None else _encoded(sentences.words, teacher, min(teacher.model_max_length, 4 * max_length))
-    )
+    longest = 0 if teacher is None else min(teacher.model_max_length, max(512, max_length))
+    theirs = None if teacher is None else _encoded(sentences.words, teacher, longest)
     labels, places = [], []
     num_dropped = num_unseen = 0
     for row, (ids, word_ids, num_cut) in enumerate(ours):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slimlit.data.module import TextModule
-from slimlit.data.sentences import Sentences, TagColumns, read_sentences
+from slimlit.data.sentences import Sentences, TagColumns, read_sentences, split_words
 from slimlit.data.splits import count_shared, identities, make_splits
 from slimlit.data.tagged import Tagged, tokenise
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
@@ -103,6 +103,12 @@ class Tagging(TextModule):
             except ValueError as problem:  # tested where the training sentences are not
                 shared = f"unknown: {str(problem).splitlines()[0]}"
             self.report["sentences of validation or test that are in train too"] = shared
+
+    def encode(self, texts: list[str]) -> Tagged:
+        """Texts of one's own, without tags, as sub-words of their words."""
+        spans = [split_words(text) for text in texts]
+        words = [[text[start:end] for start, end in places] for text, places in zip(texts, spans, strict=True)]
+        return tokenise(Sentences(words, [], list(texts), spans), [], self.tokenizer, self.max_length)
 
     def example(self, split: str, row: int) -> dict[str, Any]:
         """One example as words, and their tags."""

@@ -18,6 +18,16 @@ from slimlit.types import Batch, Needs, Output
 FORMAT = 1
 MANIFEST = "manifest.json"
 Identity = dict[str, Any]
+BY_ANSWER = ("words",)  # kept by place that is asked, which are a decoder's where there is one
+
+
+@runtime_checkable
+class FixedAnswers(Protocol):
+    """Texts whose words are asked on another side: a decoder's."""
+
+    @property
+    def answer_lengths(self) -> npt.NDArray[Any]:
+        """The places of each example that may be asked a word."""
 
 
 @runtime_checkable
@@ -46,7 +56,7 @@ def identify(
     Args:
         teacher: its :func:`~slimlit.models.fingerprint.fingerprint`.
         split: the texts.
-        needs: outputs beyond the logits.
+        needs: outputs beyond the logits, or with ``words`` instead of them.
         precision: of the arithmetic, in words.
         kind: of the teacher's head: logits of ``token_classification`` are kept by token, as states are.
     """
@@ -56,7 +66,7 @@ def identify(
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
-        "needs": sorted(needs | {"logits"}),
+        "needs": sorted(needs if "words" in needs else needs | {"logits"}),
         "precision": precision,
     }
 
@@ -70,7 +80,8 @@ class TeacherOutputs:
     """The stored outputs of one split, ready to be read by ``example_id``.
 
     Logits of texts are held in memory; states and logits by token stay on disk, memory-mapped, and are read where a batch needs
-    them.
+    them. Of a language model's words the states that enter its head are kept: all logits, at any temperature, in the room of one
+    state.
     """
 
     def __init__(self, folder: Path, identity: Identity, split: FixedTexts, verify: bool = True) -> None:
@@ -87,22 +98,33 @@ class TeacherOutputs:
         """
         dtypes = _checked_manifest(folder, identity, verify)
         arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
-        by_token = identity["kind"] == "token_classification"
-        self.logits = None if by_token else arrays.pop("logits").clone().float()
+        in_memory = "logits" in arrays and identity["kind"] != "token_classification"
+        self.logits = arrays.pop("logits").clone().float() if in_memory else None
         self.states = arrays
         self.lengths = torch.as_tensor(np.asarray(split.lengths), dtype=torch.int64)
         self.offsets = torch.as_tensor(offsets_of(split.lengths)[:-1])
+        self.answers = torch.as_tensor(np.asarray(answer_lengths(split)), dtype=torch.int64)
+        self.starts = torch.as_tensor(offsets_of(answer_lengths(split))[:-1])
         num_texts = len(split) if self.logits is None else len(self.logits)
-        if any(len(state) != int(self.lengths.sum()) for state in arrays.values()) or num_texts != len(split):
+        sizes = {name: int((self.answers if name in BY_ANSWER else self.lengths).sum()) for name in arrays}
+        if any(len(state) != sizes[name] for name, state in arrays.items()) or num_texts != len(split):
             raise _refusal(folder, "its arrays have other sizes than the texts")
+
+    @property
+    def num_bytes(self) -> int:
+        """What is kept, on disk and in memory."""
+        held = [*self.states.values(), *([] if self.logits is None else [self.logits])]
+        return sum(state.numel() * state.element_size() for state in held)
 
     def to(self, device: torch.device) -> "TeacherOutputs":
         """The same with its logits on ``device``, where they are read without waiting for it."""
         self.logits = None if self.logits is None else self.logits.to(device)
         return self
 
-    def rows(self, example_id: Int[Tensor, " batch"], tokens: int) -> Output:
+    def rows(self, example_id: Int[Tensor, " batch"], tokens: int, answers: int | None = None) -> Output:
         """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``.
+
+        States of words are padded to ``answers``, where these are on another side than the tokens.
 
         An empty example, -1, gets another's logits and states of zero; its loss has no weight.
         """
@@ -110,26 +132,43 @@ class TeacherOutputs:
         if logits is not None and not self.states:
             return Output(logits=logits)
         rows = example_id.cpu()
-        lengths = self.lengths[rows] * (rows >= 0)
-        spans = list(zip(self.offsets[rows].tolist(), lengths.tolist(), strict=True))
-        longest = max(length for _, length in spans)
-        if longest > tokens:
-            raise ValueError(f"a batch is {tokens} tokens wide where the cached teacher saw {longest}")
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
+        word_states = None
         for name, flat in self.states.items():
             part, _, layer = name.partition(".")
-            # reads only the rows' own tokens, and faster than one index_select over padded positions
-            state = nn.utils.rnn.pad_sequence(
-                [flat[start : start + length] for start, length in spans], batch_first=True
-            )
-            state = nn.functional.pad(state, (0, 0) * (state.ndim - 2) + (0, tokens - longest))
-            if part == "logits":
+            if name in BY_ANSWER:
+                wide = tokens if answers is None else answers
+                word_states = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), wide).to(
+                    example_id.device
+                )
+                continue
+            state = _padded(flat, self.offsets[rows], self.lengths[rows] * (rows >= 0), tokens)
+            if name == "logits":
                 logits = state.to(example_id.device)
                 continue
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
-        assert logits is not None
-        return Output(logits, groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
+        if logits is None:
+            assert word_states is not None
+            logits = word_states[..., :0].float()
+        inner = (groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
+        return Output(logits, *inner, word_states=word_states)
+
+
+def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tensor:
+    """Stretches of a flat array, padded with zeros to ``tokens``."""
+    spans = list(zip(starts.tolist(), lengths.tolist(), strict=True))
+    longest = max(length for _, length in spans)
+    if longest > tokens:
+        raise ValueError(f"a batch is {tokens} tokens wide where the cached teacher saw {longest}")
+    # reads only the rows' own tokens, and faster than one index_select over padded positions
+    state = nn.utils.rnn.pad_sequence([flat[start : start + length] for start, length in spans], batch_first=True)
+    return nn.functional.pad(state, (0, 0) * (state.ndim - 2) + (0, tokens - longest))
+
+
+def answer_lengths(split: FixedTexts) -> npt.NDArray[Any]:
+    """The places of each example that may be asked a word: its tokens, unless they are on another side."""
+    return split.answer_lengths if isinstance(split, FixedAnswers) else split.lengths
 
 
 def offsets_of(lengths: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

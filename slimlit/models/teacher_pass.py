@@ -14,7 +14,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from slimlit.models.teacher_outputs import MANIFEST, FixedTexts, Identity, hash_file, offsets_of
+from slimlit.models.teacher_outputs import (
+    BY_ANSWER,
+    MANIFEST,
+    FixedTexts,
+    Identity,
+    answer_lengths,
+    hash_file,
+    offsets_of,
+)
 from slimlit.types import Batch, Output
 
 Progress = Callable[[Sequence[list[int]]], Iterable[list[int]]]
@@ -68,25 +76,27 @@ def _write(
     progress: Progress,
 ) -> dict[str, str]:
     order = np.argsort(-split.lengths, kind="stable").tolist()
-    offsets = offsets_of(split.lengths)
+    tokens, answers = offsets_of(split.lengths), offsets_of(answer_lengths(split))
     arrays: dict[str, np.memmap[Any, Any]] = {}
     dtypes: dict[str, str] = {}
     for rows in progress([order[start : start + batch_size] for start in range(0, len(order), batch_size)]):
         outputs = _named(read(split.batch(rows)), needs)
         if not arrays:
-            shapes = {name: _shape(output, len(split), int(offsets[-1])) for name, output in outputs.items()}
+            sizes = {name: int((answers if name in BY_ANSWER else tokens)[-1]) for name in outputs}
+            shapes = {name: _shape(output, len(split), sizes[name]) for name, output in outputs.items()}
             _check_room(folder, sum(math.prod(shapes[name]) * outputs[name].element_size() for name in outputs))
             dtypes = {name: str(output.dtype).removeprefix("torch.") for name, output in outputs.items()}
             arrays = {name: _new_array(folder / f"{name}.npy", outputs[name], shapes[name]) for name in outputs}
         for name, output in outputs.items():
-            _put(arrays[name], _as_numpy(output), rows, None if output.ndim == 2 else offsets)  # by text, or by token
+            offsets = answers if name in BY_ANSWER else tokens
+            _put(arrays[name], _as_numpy(output), rows, None if output.ndim == 2 else offsets)  # by text, or by place
     for array in arrays.values():
         array.flush()
     return dtypes
 
 
 def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
-    named = {"logits": output.logits.float()}
+    named = {"logits": output.logits.float()} if output.words is None else {"words": output.words.hidden}
     parts = {
         "hidden_states": output.hidden_states,
         "queries": output.queries,
@@ -94,7 +104,7 @@ def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
         "values": output.values,
     }
     for need in needs:
-        if need != "logits":
+        if need not in ("logits", "words"):
             part, _, layer = need.partition(".")
             state = parts[part][int(layer)]
             named[need] = state if part == "hidden_states" else state.transpose(1, 2)

@@ -10,6 +10,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from slimlit.losses import HardLabels, Loss
 from slimlit.models import Network, Shrunk, read
+from slimlit.models.compatibility import check_text
 from slimlit.models.network import Kind
 from slimlit.tasks.base import MakeOptimizer, Task
 from slimlit.tasks.optimizers import AdamW
@@ -83,6 +84,12 @@ class TokenClassification(Task):
                 "the student is made of the teacher, so it reads the teacher's tokens\n"
                 "leave data.init_args.teacher_tokenizer out, or make it of another model: set of: MODEL"
             )
+        own = [
+            split.columns["teacher_input_ids"].lengths.max() for name, split in data.splits.items() if name != "predict"
+        ]
+        if self.teacher_network is not None:
+            config = self.teacher_network.config(self.head)
+            check_text(config, "teacher", data.teacher_tokenizer, int(max(own, default=0)))
 
     def prepare_metrics(self, data: Any) -> None:
         """The answers by word, and agreement with the teacher."""
@@ -115,7 +122,7 @@ class TokenClassification(Task):
 
     def _score(self, batch: Batch, split: str) -> dict[str, Tensor | None]:
         student = read(self.student, batch, self.loss.student_needs)
-        teacher = self.read_teacher(batch, self.loss.teacher_needs)
+        teacher = self.read_teacher(batch, self.teacher_needs)
         losses = None
         if teacher is not None or not self.loss.teacher_needs:
             losses = self.loss.combine(self.loss.parts(student, teacher, batch))

@@ -85,6 +85,7 @@ def test_attention_of_layers_is_drawn_of_sentences_and_pooling_refused(
         trainer = toy_trainer(tmp_path, callbacks=[maps], max_steps=1, limit_val_batches=0)
         trainer.fit(task, datamodule=toy_tagging(toy_model, toy_sentence_files))
 
+    fit(AttentionMaps(layers=[1], texts=["the film was in quixby"]))
     fit(AttentionMaps(num_examples=2, layers=[1]))
     drawn = sorted((tmp_path / "attention" / "step-000001").glob("*.svg"))
     assert len(drawn) == 2
