@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slimlit.__main__ import main
+from slimlit.data.toy_tags import write_toy_sentences
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "1", "--trainer.max_epochs", "1"]
@@ -36,6 +37,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "private",
         "public",
         "canaries",
+        "tagging",
+        "distil_tagging",
+        "teacher_tokenizer",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -52,6 +56,25 @@ def test_teacher_and_every_way_to_distil_it_run() -> None:
         fit("--config", "configs/distil.yaml", "--config", f"configs/fragments/{fragment}.yaml")
         metrics = Path(f"runs/{fragment}/metrics.csv").read_text()
         assert "validation/agreement" in metrics.splitlines()[0]
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> None:
+    write_toy_sentences(tmp_path / "toy", num_train=200, num_other=2)
+    (tmp_path / "toy" / "train.jsonl").rename(tmp_path / "sentences.jsonl")
+
+
+@pytest.mark.usefixtures("sentences")
+def test_taggers_are_trained_and_distilled_also_into_other_tokens_and_privately() -> None:
+    fit("--config", "configs/tagging.yaml")
+    fit("--config", "configs/distil_tagging.yaml")
+    fit("--config", "configs/distil_tagging.yaml", "--config", "configs/fragments/teacher_tokenizer.yaml")
+    fit("--config", "configs/tagging.yaml", "--config", "configs/fragments/private.yaml", "--run", "private")
+    for run in ("distil_tagging", "teacher_tokenizer"):
+        assert "validation/agreement" in Path(f"runs/{run}/metrics.csv").read_text().splitlines()[0]
+        assert Path(f"runs/{run}/reports/validation-entities.tsv").is_file()
+    ledger = json.loads(Path("runs/private/privacy.json").read_text())
+    assert 0 < ledger["data"][0]["epsilon"] <= 3.0
 
 
 def test_canaries_are_planted_with_one_fragment_more() -> None:

@@ -14,6 +14,7 @@ import yaml
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
 from slimlit.data.toy import toy_reviews
+from slimlit.data.toy_tags import write_toy_sentences
 
 ROOT = Path(__file__).parents[1]
 SHORT = ["--trainer.limit_train_batches", "2", "--trainer.limit_val_batches", "2"]
@@ -31,12 +32,15 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README's reader has it: the repository's configs, a CSV, the loss written to a file."""
+    """A folder as the README's reader has it: the repository's configs, a CSV, tagged sentences, the loss written to a file."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "configs").symlink_to(ROOT / "configs")
     with (folder / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "stars"), *((r.text, r.label) for r in toy_reviews(80))])
     (folder / "new.csv").write_text("review\nthe film was joyful\n")
+    write_toy_sentences(folder / "toy", num_train=200, num_other=2)
+    (folder / "toy" / "train.jsonl").rename(folder / "sentences.jsonl")
+    (folder / "new.txt").write_text("the film was in the city with the director\n")
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder
