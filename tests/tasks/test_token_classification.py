@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.strategies import DDPStrategy
 from seqeval.metrics import f1_score, precision_score, recall_score
+from torch import nn
 from transformers import BertConfig, BertForTokenClassification, BertTokenizer
 
 from slimlit.callbacks import TeacherCache
@@ -19,6 +20,8 @@ from slimlit.models import Pretrained, Shrunk
 from slimlit.models.network import Network
 from slimlit.models.tokenizers import load_tokenizer
 from slimlit.tasks import TokenClassification
+from slimlit.tasks.word_answers import WordAnswers
+from tests.callbacks.test_differential_privacy import SECRET, Build, Noiseless, Spy
 from tests.tasks.doubles import toy_trainer
 from tests.tasks.tagging import make_tagger, toy_tagger, toy_tagging
 
@@ -260,6 +263,48 @@ def test_a_run_resumed_is_the_run_not_interrupted(
     again = run(tmp_path / "cut", ckpt_path=str(tmp_path / "cut" / "checkpoints" / "last.ckpt"))
     assert distance(whole, again) == 0.0
     assert whole.scored["validation"] == again.scored["validation"]
+
+
+class WithoutDropout(TokenClassification):
+    def configure_model(self) -> None:
+        super().configure_model()
+        for module in self.student.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+
+
+def test_the_private_gradient_is_the_sum_of_whole_sentences_each_clipped(
+    toy_model: Path, toy_sentence_files: Path, tmp_path: Path
+) -> None:
+    spy, build = Spy(), Build()
+    private = Noiseless(noise_multiplier=1.0, max_grad_norm=0.5, physical_batch_size=7, seed=SECRET)
+    seed_everything(1)
+    trainer = toy_trainer(tmp_path, callbacks=[private, spy, build], max_steps=1, limit_val_batches=0)
+    trainer.fit(WithoutDropout(Pretrained(str(toy_model))), datamodule=toy_tagging(toy_model, toy_sentence_files))
+    student = build.student.requires_grad_(True)
+    wanted: dict[str, torch.Tensor] = {}
+    for batch in spy.batches:
+        for row in range(len(batch["labels"])):
+            one = {name: batch[name][row : row + 1] for name in ("input_ids", "attention_mask")}  # type: ignore[literal-required]
+            labels = batch["labels"][row]
+            if not bool((labels >= 0).any()):
+                continue
+            loss = nn.functional.cross_entropy(student(**one).logits[0], labels)  # the mean over its own words
+            names, parameters = zip(*student.named_parameters(), strict=True)
+            single = torch.autograd.grad(loss, parameters)
+            scale = min(1.0, 0.5 / float(sum(part.square().sum() for part in single)) ** 0.5) / private.expected
+            for name, part in zip(names, single, strict=True):
+                wanted[name] = wanted.get(name, torch.zeros_like(part)) + part * scale
+    assert len(wanted) > 10
+    for name, part in wanted.items():
+        assert torch.allclose(spy.gradients[0][f"student.{name}"], part, rtol=1e-4, atol=1e-7), name
+
+
+def test_a_word_answered_twice_counts_once() -> None:
+    answers = WordAnswers()
+    answers.update(torch.tensor([[3, 1, 2], [0, 0, 1]]))
+    answers.update(torch.tensor([[0, 0, 1], [3, 0, 0]]))
+    assert answers.compute().tolist() == [[0, 0, 1], [3, 0, 0], [3, 1, 2]]
 
 
 class KeepScores(Callback):
