@@ -28,20 +28,15 @@ class Tagged(Examples):
 
     Args:
         sentences: the words of each, all of them, also those that were cut off.
-        tags: the class of each word; no sentence has any where tags are to be found.
+        tags: of each word; no sentence has any where they are to be found.
+        label_ids: one class a sentence, to choose different ones to look at: that of its first entity; -1 where not known.
         spans: where each word stands in its text; none where words were given.
     """
 
     sentences: Sequence[Sequence[str]] = ()
-    tags: Sequence[Ids] = ()
-    spans: Sequence[Sequence[Span]] = field(default_factory=list)
-
-    @property
-    def label_ids(self) -> Ids:
-        """One class a sentence, to choose different ones to look at: that of its first entity; -1 where tags are not known."""
-        if not len(self.tags):
-            return np.full(len(self), -1, dtype=np.int64)
-        return np.asarray([next((int(tag) for tag in tags if tag), 0) for tags in self.tags], dtype=np.int64)
+    tags: Sequence[Sequence[str]] = ()
+    spans: Sequence[Sequence[Span]] = ()
+    label_ids: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def _filler(self, size: int) -> Batch:
         filler = cast(dict[str, torch.Tensor], super()._filler(size))
@@ -76,7 +71,9 @@ def tokenise(
     settings.append([tags.tolist() for tags in classes])
     fingerprint = hash_all(settings, [json.dumps(words) for words in sentences.words])
     columns, notes = cached_columns(fingerprint, lambda: _columns(sentences, classes, tokenizer, max_length, teacher))
-    return Tagged(columns, fingerprint, joined, None, notes, sentences.words, classes, sentences.spans)
+    kinds = [next((int(tag) for tag in tags if tag > 0), 0) for tags in classes] if classes else [-1] * len(sentences)
+    given = (sentences.words, sentences.tags, sentences.spans)
+    return Tagged(columns, fingerprint, joined, None, notes, *given, np.asarray(kinds, dtype=np.int64))
 
 
 def _columns(

@@ -1,10 +1,12 @@
 """Tagging: sentences of words with a tag each, as a LightningDataModule."""
 
+from collections import Counter
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from slimlit.data.examples import IGNORED
 from slimlit.data.module import TextModule
 from slimlit.data.sentences import Sentences, TagColumns, read_sentences, split_words
 from slimlit.data.splits import count_shared, identities, make_splits
@@ -21,7 +23,8 @@ class Tagging(TextModule):
     missing validation or test split is made of the training sentences.
 
     The first sub-word of a word carries its tag; the others are not asked. Words cut off by ``max_length``, and those of
-    which a tokenizer leaves nothing (a space), are counted in the report, and scored as ``O``.
+    which a tokenizer leaves nothing (a space), are counted in the report, and scored as ``O``. Kinds of entities that come in
+    ``validation`` or ``test`` alone are reported, ask the loss nothing, and count as missed.
 
     After ``setup``: ``labels`` (``O`` first), ``tokenizer``, ``splits`` (by name) and ``report``.
 
@@ -87,8 +90,8 @@ class Tagging(TextModule):
         classes = [] if name == "predict" else self._classes(name, sentences)
         teacher = None if name == "predict" else self.teacher_tokenizer
         split = tokenise(sentences, classes, self.tokenizer, self.max_length, teacher)
-        counts = np.bincount(np.concatenate(classes), minlength=len(self.labels)).tolist() if classes else []
-        tags = {"tags": dict(zip(self.labels, counts, strict=True))} if classes else {}
+        counts = Counter(tag for tags in sentences.tags for tag in tags)
+        tags = {"tags": {label: counts[label] for label in self.labels}} if classes else {}
         self.report[name] = {"examples": len(split), "tokens": int(split.lengths.sum()), **split.notes, **tags}
         return split
 
@@ -113,8 +116,7 @@ class Tagging(TextModule):
     def example(self, split: str, row: int) -> dict[str, Any]:
         """One example as words, and their tags."""
         found = self.splits[split]
-        tags = [self.labels[tag] for tag in found.tags[row]] if len(found.tags) else None
-        return {"tokens": list(found.sentences[row]), "tags": tags}
+        return {"tokens": list(found.sentences[row]), "tags": list(found.tags[row]) if found.tags else None}
 
     def _read(self, name: str) -> Sentences:
         if name in self._sentences:
@@ -162,14 +164,17 @@ class Tagging(TextModule):
         return found
 
     def _classes(self, name: str, sentences: Sentences) -> list[npt.NDArray[np.int64]]:
+        """The class of each word; a tag that training never saw asks nothing, and scores still count it."""
         number = {label: at for at, label in enumerate(self.labels)}
-        unknown = sorted({tag for tags in sentences.tags for tag in tags} - set(number))
-        if unknown:
+        found = Counter(tag for tags in sentences.tags for tag in tags)
+        unknown = {tag: count for tag, count in sorted(found.items()) if tag not in number}
+        if unknown and (name == "train" or not (found.keys() - unknown.keys() - {"O"})):
             raise ValueError(
-                f"{name} has tags that are not among the classes: {', '.join(unknown[:5])}\n"
+                f"{name} has tags that are not among the classes: {', '.join(list(unknown)[:5])}\n"
                 f"classes: {', '.join(self.labels[:10])}\nmend the file, or set data.init_args.labels"
             )
-        return [np.asarray([number[tag] for tag in tags], dtype=np.int64) for tags in sentences.tags]
+        self.report[f"{name} tags that are no class"] = unknown
+        return [np.asarray([number.get(tag, IGNORED) for tag in tags], dtype=np.int64) for tags in sentences.tags]
 
 
 def find_labels(tags: list[list[str]]) -> list[str]:

@@ -158,7 +158,7 @@ class TokenClassification(Task):
         data = self.trainer.datamodule.splits[split]  # type: ignore[attr-defined]
         rows = np.unique(found[:, 0]).tolist()
         tags = self._tags(found, data)
-        expected = [[self.head.labels[tag] for tag in data.tags[row]] for row in rows]
+        expected = [list(data.tags[row]) for row in rows]
         self.scored[split] = Scored(rows, expected, [tags[row] for row in rows])
         scores = span_scores(expected, self.scored[split].predicted)
         named = {"token_accuracy": accuracy(self.scored[split])}

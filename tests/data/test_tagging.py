@@ -152,3 +152,18 @@ def test_other_tags_are_other_examples(tokenizer: Tokenizer) -> None:
     sentences = Sentences([["the", "film"]], [], [None], [[]])
     one, other = (tokenise(sentences, [np.asarray(tags)], tokenizer, 16) for tags in ([0, 1], [1, 0]))
     assert one.fingerprint != other.fingerprint
+
+
+def test_kinds_that_training_never_saw_ask_nothing_and_stay_in_the_truth(
+    toy_sentence_files: Path, toy_model: Path, tmp_path: Path
+) -> None:
+    rows = [{"tokens": ["the", "city", "quixby"], "ner": ["B-FILM", "B-PLACE", "I-FILM"]}]
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    data = toy_tagging(toy_model, toy_sentence_files, test=str(tmp_path / "test.jsonl"))
+    data.setup("test")
+    assert asked(data.splits["test"], 0) == [(3, 1)]
+    assert data.splits["test"].tags == [["B-FILM", "B-PLACE", "B-FILM"]]
+    assert data.report["test tags that are no class"] == {"B-FILM": 2}
+    (tmp_path / "test.jsonl").write_text(json.dumps({"tokens": ["the"], "ner": ["B-FILM"]}))
+    with pytest.raises(ValueError, match="test has tags that are not among the classes: B-FILM"):
+        toy_tagging(toy_model, toy_sentence_files, test=str(tmp_path / "test.jsonl")).setup("test")
