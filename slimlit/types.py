@@ -67,11 +67,21 @@ class WordHead:
 
 
 @dataclass(frozen=True)
+class TopWords:
+    """The likeliest words of each place: logarithms of their probabilities at one temperature, and that of all others together."""
+
+    log_probabilities: Float[Tensor, "batch tokens k"]
+    words: Int[Tensor, "batch tokens k"]
+    rest: Float[Tensor, "batch tokens"]
+
+
+@dataclass(frozen=True)
 class Output:
     """What a network says of a batch: logits and, where asked for, its inner states by layer.
 
     A language model asked for ``words`` makes no logits: they have no classes then, and ``words`` says what they would be. A
-    cache that kept what enters its head gives ``word_states``, which the task puts under the head again.
+    cache that kept what enters its head gives ``word_states``, which the task puts under the head again; one that kept the
+    likeliest words alone gives ``top``.
 
     Layers count from 1; ``hidden_states[0]`` is what enters layer 1. Queries, keys and values are those of the
     layer's self-attention, split into its own heads.
@@ -85,6 +95,7 @@ class Output:
     pooling_weights: Float[Tensor, "batch pooling_heads tokens"] | None = None
     words: WordHead | None = None
     word_states: Float[Tensor, "batch answers width"] | None = None
+    top: TopWords | None = None
 
 
 @runtime_checkable

@@ -9,9 +9,9 @@ os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as slimlit sets it: threads that spin made tests ten times as slow
 
-from slimlit.data.toy import write_toy_files
+from slimlit.data.toy import toy_reviews, write_toy_files
 from slimlit.data.toy_tags import write_toy_sentences
-from slimlit.models.toy import write_toy_model
+from slimlit.models.toy import write_toy_decoder, write_toy_model
 from slimlit.text.bundles import BUNDLES
 
 
@@ -46,6 +46,22 @@ def toy_sentence_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text file with a document a line."""
+    file = tmp_path_factory.mktemp("toy-text") / "text.txt"
+    file.write_text("\n".join(review.text for review in toy_reviews(160)))
+    return file
+
+
+@pytest.fixture(scope="session")
+def toy_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Llama with a tokenizer of bytes and toy words."""
+    folder = tmp_path_factory.mktemp("toy-decoder")
+    write_toy_decoder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def toy_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder whose bundles are toys, so that configs and README commands run as they are, without a network."""
     cache = tmp_path_factory.mktemp("toy-cache")
@@ -53,7 +69,7 @@ def toy_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from slimlit.models.gguf_llama import keep_llama
     from tests.models.gguf_files import tiny_llama, write_gguf
 
-    write_gguf(cache / "toy.gguf", tiny_llama())
+    write_gguf(cache / "toy.gguf", tiny_llama(layers=30))
     chat = keep_llama({"toy.gguf": (cache / "toy.gguf").read_bytes()}).files
     for name, bundle in BUNDLES.items():
         folder = cache / "bundles" / name

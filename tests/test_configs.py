@@ -40,6 +40,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "tagging",
         "distil_tagging",
         "teacher_tokenizer",
+        "pretrain_clm",
+        "pretrain_mlm",
+        "distil_clm",
     }
     assert {path.stem for path in CONFIGS.rglob("*.yaml")} == tested
 
@@ -100,3 +103,12 @@ def test_any_config_trains_privately_with_one_fragment_more() -> None:
     assert ledger["data"][0]["stages"] == ["training of teacher", "training of student"]
     assert 0 < ledger["data"][0]["epsilon"] < 6
     assert "epsilon" in Path("runs/student/student/PRIVACY.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["pretrain_clm", "pretrain_mlm", "distil_clm"])
+def test_language_models_are_pretrained_and_distilled(name: str) -> None:
+    fit("--config", f"configs/{name}.yaml")
+    metrics = Path(f"runs/{name}/metrics.csv").read_text().splitlines()[0]
+    assert "validation/perplexity" in metrics
+    assert ("validation/divergence" in metrics) == name.startswith("distil")
+    assert Path(f"runs/{name}/student/model.safetensors").is_file()

@@ -34,7 +34,8 @@ LIBRARIES = {
         *ENGINE,
     },
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},
-    "transformers": {"models"},
+    "transformers": {"models", "text"},  # in text within functions only: tests/text/test_imports.py
+    "tiktoken": {"text"},
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
     "opacus": {"privacy"},

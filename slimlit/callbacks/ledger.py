@@ -11,6 +11,8 @@ from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
+from slimlit.text.bundles import BUNDLES
+from slimlit.text.bundles import find as find_bundle
 from slimlit.text.cache import cache_folder
 
 
@@ -27,7 +29,10 @@ def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> N
         isinstance(one, EarlyStopping | ModelCheckpoint) and str(one.monitor).startswith("validation")
         for one in trainer.callbacks  # type: ignore[attr-defined]
     )
-    ledger = _before(task) + Ledger(_stages(trainer, run, is_selected), _notes(trainer))
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    ledger = _before(task, getattr(data, "tokenizer_source", None)) + Ledger(
+        _stages(trainer, run, is_selected), _notes(trainer)
+    )
     write(run.ledger, ledger.text())
     write(run.student / NAME, ledger.text())
     write(run.student / STATEMENT, ledger.statement())
@@ -67,18 +72,25 @@ def _notes(trainer: Trainer) -> list[str]:
     return []
 
 
-def _before(task: Task) -> Ledger:
-    """The ledgers of the models this one was made of."""
+def _before(task: Task, tokenizer: str | None) -> Ledger:
+    """The ledgers of the models this one was made of, and of the vocabularies they and the data read with.
+
+    A stage that comes on several ways is one stage.
+    """
     whole = Ledger()
-    for network in (task.teacher_network, task.student_network):
-        if network is None:
-            continue
+    networks = [network for network in (task.teacher_network, task.student_network) if network is not None]
+    sources: list[str] = []
+    for network in networks:
         made_of = network.made_of()
         if made_of is None:
             name = type(network).__name__
             whole += Ledger(notes=[f"What {name} is made of, which it does not say ({name}.made_of)."])
-        for source in made_of or []:
-            whole += _of(source)
+        sources += made_of or []
+    for source in dict.fromkeys(sources):
+        whole += _of(source)
+    for vocabulary in dict.fromkeys([tokenizer, *(network.tokenizer_source for network in networks)]):
+        if vocabulary is not None:
+            whole += _of_vocabulary(vocabulary, vocabulary in sources or _unknown(vocabulary) in whole.notes)
     return whole
 
 
@@ -86,4 +98,24 @@ def _of(source: str) -> Ledger:
     for folder in (Path(source), Path(find(source))):
         if (folder / NAME).is_file():
             return Ledger.read(folder / NAME)
-    return Ledger(notes=[f"What {source} saw in its own training; it came without a ledger."])
+    return Ledger(notes=[_unknown(source)])
+
+
+def _unknown(source: str) -> str:
+    return f"What {source} saw in its own training; it came without a ledger."
+
+
+def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
+    """What made the vocabulary of a tokenizer; the rest of what its folder's model saw is no part of it.
+
+    Args:
+        source: of the tokenizer.
+        is_counted: whether a model of this source is counted already, or said to be unknown.
+    """
+    folder = find_bundle(source) if not Path(source).is_dir() and source in BUNDLES else Path(source)
+    for place in (folder / "student", folder):
+        if (place / NAME).is_file():
+            return Ledger(stage for stage in Ledger.read(place / NAME).stages if stage.kind == "vocabulary")
+    return Ledger(
+        notes=[] if is_counted else [f"What the vocabulary of {source} was made of; it came without a ledger."]
+    )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from lightning.pytorch.utilities import rank_zero_warn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from slimlit.data.masking import MaskedRows
+from slimlit.losses import Loss, TopTargets, WeightedSum
 from slimlit.models.fingerprint import fingerprint
-from slimlit.models.teacher_outputs import FixedTexts, Identity, TeacherOutputs, folder_for, identify
+from slimlit.models.teacher_outputs import TOP, FixedTexts, Identity, TeacherOutputs, folder_for, identify
 from slimlit.models.teacher_pass import compute
 from slimlit.tasks.base import Task
 from slimlit.text.cache import cache_folder
 from slimlit.types import Batch, Needs, Output
+from slimlit.vocabulary import top_words
 
 
 class TeacherCache(Callback):
@@ -37,12 +40,17 @@ class TeacherCache(Callback):
     Args:
         folder: where outputs are kept; by default ``teacher/`` in slimlit's cache folder.
         batch_size: examples the teacher reads at once.
+        top_k: keep only the teacher's so many likeliest words of each place, and the probability of all others together, for
+            ``TopTargets`` with this ``k``: 8 bytes a word, where a state takes 2 or 4 a number.
     """
 
-    def __init__(self, folder: str | None = None, batch_size: int = 64) -> None:
+    def __init__(self, folder: str | None = None, batch_size: int = 64, top_k: int | None = None) -> None:
         if batch_size < 1:
             raise ValueError(f"TeacherCache.batch_size is {batch_size}; expected 1 or more examples")
+        if top_k is not None and top_k < 1:
+            raise ValueError(f"TeacherCache.top_k is {top_k}; expected 1 or more words")
         self.folder = folder
+        self.top_k = top_k
         self.batch_size = batch_size
         self.outputs: dict[str, TeacherOutputs] = {}
         self.fingerprints: dict[str, str] = {}
@@ -96,13 +104,14 @@ class TeacherCache(Callback):
         if pl_module.teacher is None:
             rank_zero_warn("TeacherCache has no effect: the task has no teacher")
             return
-        splits = _splits(trainer)
+        splits, top = _splits(trainer), self._top(pl_module)
         root = Path(self.folder) if self.folder else cache_folder() / "teacher"
         teacher = fingerprint(pl_module.teacher)
         for name in names:
             if name not in splits or not len(splits[name]):
                 continue
-            identity = identify(teacher, splits[name], pl_module.teacher_needs, _precision(trainer), pl_module.kind)
+            needs, precision = pl_module.teacher_needs, _precision(trainer)
+            identity = identify(teacher, splits[name], needs, precision, top, pl_module.kind)
             folder = folder_for(root, identity)
             first = trainer.local_rank == 0
             is_new = first and not folder.exists()
@@ -122,12 +131,46 @@ class TeacherCache(Callback):
                 else f"teacher outputs: read {count} from {folder}"
             )
 
+    def _top(self, task: Task) -> tuple[int, float] | None:
+        """How many words to keep, and at which temperature; None to keep states.
+
+        Raises:
+            ValueError: a loss reads of the teacher what would not be kept.
+        """
+        needs = task.teacher_needs
+        if task.kind in ("causal_lm", "masked_lm", "seq2seq_lm") and "words" not in needs:
+            raise ValueError(
+                "TeacherCache keeps the words of a language model, and the loss reads its logits, which have no room\n"
+                "use losses over words: VocabularyLabels, VocabularyTargets, TopTargets"
+            )
+        if self.top_k is None:
+            return None
+        readers = [part for part in task.loss.modules() if isinstance(part, Loss) and "words" in part.teacher_needs]
+        tops = [part for part in readers if isinstance(part, TopTargets)]
+        if not tops or any(not isinstance(part, TopTargets | WeightedSum) for part in readers):
+            raise ValueError(
+                f"TeacherCache.top_k is {self.top_k}, and the loss reads all the teacher's words\n"
+                "use TopTargets alone for them, or take top_k out: states are kept then, and all words made of them"
+            )
+        asked = {(part.k, part.temperature) for part in tops}
+        if asked != {(self.top_k, tops[0].temperature)}:
+            raise ValueError(
+                f"TeacherCache.top_k is {self.top_k}, and TopTargets asks for k and temperature {sorted(asked)}\n"
+                "expected the same k, and one temperature: the left-over probability holds for it alone"
+            )
+        return self.top_k, tops[0].temperature
+
     def _compute(self, trainer: Trainer, task: Task, folder: Path, identity: Identity, name: str) -> None:
-        needs: Needs = frozenset(identity["needs"])
+        top = identity.get("top")
+        needs: Needs = frozenset(identity["needs"]) - set(TOP) | ({"words"} if top else frozenset())
 
         def say(batch: Batch) -> Output:
             with trainer.precision_plugin.forward_context():
-                return task.ask_teacher(trainer.strategy.batch_to_device(batch), needs)
+                output = _as_read(task.ask_teacher(trainer.strategy.batch_to_device(batch), needs))
+                if top is None or output.words is None:
+                    return output
+                every = torch.ones(output.words.hidden.shape[:2], dtype=torch.bool, device=output.words.hidden.device)
+                return replace(output, words=None, top=top_words(output.words, every, *top))
 
         def show(batches: Sequence[list[int]]) -> Iterator[list[int]]:
             quiet = trainer.progress_bar_callback is None or not trainer.is_global_zero
@@ -137,6 +180,15 @@ class TeacherCache(Callback):
                     bar.update(len(rows))
 
         compute(folder, identity, _splits(trainer)[name], say, self.batch_size, show)
+
+
+def _as_read(output: Output) -> Output:
+    """Under autocast a head reads its states in the lower precision: kept so, they take half the room and say the same."""
+    words = output.words
+    if words is None or not torch.is_autocast_enabled(words.hidden.device.type):
+        return output
+    low = words.hidden.to(torch.get_autocast_dtype(words.hidden.device.type))
+    return replace(output, words=replace(words, hidden=low))
 
 
 def _splits(trainer: Trainer) -> dict[str, FixedTexts]:

@@ -1,18 +1,19 @@
 """``LanguageModelling``: plain text, for models that say the next word or the hidden ones, packed into full rows."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Sampler
 
 from slimlit.data.documents import Corpus, Documents, has_split, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
-from slimlit.data.masking import InEpochs, MaskedRows, Masking, swappable
+from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
+from slimlit.data.shard_rows import ShardRows, are_shards
 from slimlit.data.splits import make_splits
 from slimlit.data.text_rows import TextRows, lay_rows
 from slimlit.data.tokenized import fingerprint
@@ -23,8 +24,9 @@ VERSION = 1
 class LanguageModelling(TextModule):
     """Documents to learn a language from: tokenised once, cut where too long, and packed.
 
-    A source is a text file (``.txt``, ``.gz`` too), JSON lines, a table, a bundled text, or a folder with ``train.jsonl`` (or
-    ``train-00000.jsonl`` and more) as ``slimlit prepare`` writes it. A missing validation or test split is the folder's, or
+    A source is a text file (``.txt``, ``.gz`` too), JSON lines, a table, a bundled text, a folder with ``train.jsonl`` (or
+    ``train-00000.jsonl`` and more) as ``slimlit prepare`` writes it, or a folder of token shards, with other splits in
+    subfolders or named. A missing validation or test split is the folder's, or
     made of the training documents.
 
     Without ``masking`` a label is the next word, and the end of a document is a word to say. With it, hidden words are asked
@@ -74,7 +76,7 @@ class LanguageModelling(TextModule):
         self.share = {"validation": split[0], "test": split[1]}
         self._corpora: dict[str, Corpus] = {}
 
-    def read_split(self, name: str) -> TextRows:
+    def read_split(self, name: str) -> TextRows | ShardRows:
         """Read, cut and pack.
 
         Raises:
@@ -84,6 +86,9 @@ class LanguageModelling(TextModule):
             raise ValueError(
                 f"the tokenizer {self.tokenizer_source!r} has no mask token\nuse a tokenizer of a masked model such as BERT"
             )
+        folder = are_shards(self.sources[name] or str(self.sources["train"]), name)
+        if folder is not None:
+            return self._rows_of_shards(folder, name)
         corpus = self._read(name)
         if name == "predict":
             return self._prompts(corpus.texts)
@@ -113,6 +118,16 @@ class LanguageModelling(TextModule):
         return MaskedRows(
             columns, hidden, **known, masking=masking, seed=self.seed, mask=mask, others=swappable(self.tokenizer)
         )
+
+    def _rows_of_shards(self, folder: Path, name: str) -> ShardRows:
+        if self.masking is not None or not self.packing:
+            raise ValueError(
+                f"{folder} holds token shards, which are packed and ask for the next word\n"
+                "for masking or packing: false give the texts themselves"
+            )
+        rows = ShardRows(folder, self.tokenizer, self.max_length)
+        self.report[name] = {"documents": len(rows.shards), **rows.notes}
+        return rows
 
     def _end(self) -> list[Any]:
         around = Around.of(self.tokenizer)
@@ -208,6 +223,6 @@ class LanguageModelling(TextModule):
         taken = None if trainer is None else partial(count_taken, trainer)
         return ResumableLoader(
             self.splits["train"],
-            batch_sampler=InEpochs(cast(Sampler[list[int]], loader.batch_sampler), taken),
+            batch_sampler=InEpochs(cast(Batches, loader.batch_sampler), taken),
             collate_fn=loader.collate_fn,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -48,19 +49,28 @@ class Drawn(list[int]):
         self.epoch = epoch
 
 
+@runtime_checkable
+class Batches(Protocol):
+    """A sampler of batches that goes on from where a run stopped, epoch after epoch; its length is that of an epoch."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[int]]: ...
+
+
 class InEpochs(Sampler[list[int]]):
     """Batches of another sampler, which say what epoch they are of.
 
     Args:
-        batches: the sampler; its length is that of an epoch.
+        batches: the sampler.
         num_taken: batches taken so far, over all epochs, whenever iteration begins.
     """
 
-    def __init__(self, batches: Sampler[list[int]], num_taken: Callable[[], int] | None) -> None:
+    def __init__(self, batches: Batches, num_taken: Callable[[], int] | None) -> None:
         self.batches, self.num_taken, self._next = batches, num_taken, 0
 
     def __len__(self) -> int:
-        return len(self.batches)  # type: ignore[arg-type]
+        return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
         first = self._next * len(self) if self.num_taken is None else self.num_taken()

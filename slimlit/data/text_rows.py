@@ -25,6 +25,10 @@ class TextRows(Examples):
     num_bytes: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
     documents: Numbers = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def bytes_of(self, rows: Sequence[int]) -> int:
+        """UTF-8 bytes of the text those rows ask for."""
+        return int(self.num_bytes[np.asarray(rows, dtype=np.int64)].sum())
+
 
 def lay_rows(
     pieces: Iterable[Piece], pad: int, max_length: int, packing: bool

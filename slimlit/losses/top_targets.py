@@ -38,7 +38,13 @@ class TopTargets(Loss):
 
     def forward(self, student: Output, teacher: Output | None, batch: Batch) -> Float[Tensor, " batch"]:
         """The divergence of each example."""
-        ours, theirs = words_of(self, student, "student"), words_of(self, teacher_of(self, teacher), "teacher")
+        ours, target = words_of(self, student, "student"), teacher_of(self, teacher)
+        if target.top is not None:  # as a cache kept them
+            counted = batch["labels"] != -100
+            return top_k_divergence(
+                ours.hidden, ours.weight, ours.bias, target.top, counted, self.temperature, self.num_words
+            )
+        theirs = words_of(self, target, "teacher")
         num_words = shared_words(len(ours.weight), len(theirs.weight), self.num_words)
         counted = batch["labels"] != -100
         top = top_words(theirs, counted, min(self.k, num_words), self.temperature, num_words)

@@ -13,7 +13,8 @@ class VocabularyTargets(Loss):
 
     ``L_b = tau^2 / |K_b| sum_{t in K_b} D(p_T, p_S)`` with ``p = softmax(logits / tau)``; ``D`` is ``KL(p_T || p_S)``
     (``forward``), ``KL(p_S || p_T)`` (``reverse``) or, with ``m = beta p_T + (1 - beta) p_S``,
-    ``beta KL(p_T || m) + (1 - beta) KL(p_S || m)`` (``jensen-shannon``).
+    ``beta KL(p_T || m) + (1 - beta) KL(p_S || m)`` (``jensen-shannon``). With a ``label_share`` it is ``(1 - a) L_b`` and ``a``
+    times what ``VocabularyLabels`` would give, from the same logits: four products where two losses would take seven.
 
     Guarantees:
         - zero where both agree at every place that has a label, and positive elsewhere;
@@ -24,6 +25,7 @@ class VocabularyTargets(Loss):
         temperature: ``tau``.
         divergence: ``forward`` covers all the teacher would say, ``reverse`` says only what the teacher would.
         beta: of ``jensen-shannon``: near 0 like the forward one, near 1 like the reverse one.
+        label_share: ``a``, the weight of the cross-entropy with the labels, 0 to 1.
         num_words: the first words, which both heads know; needed where one is padded and the other is not.
 
     Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, section 2; Agarwal et al. 2024 (GKD), arXiv:2306.13649, section 3.
@@ -37,6 +39,7 @@ class VocabularyTargets(Loss):
         temperature: float = 1.0,
         divergence: Divergence = "forward",
         beta: float = 0.5,
+        label_share: float = 0.0,
         num_words: int | None = None,
     ) -> None:
         super().__init__()
@@ -47,7 +50,10 @@ class VocabularyTargets(Loss):
                 f"beta is {beta}; expected a number between 0 and 1\n"
                 "its limits are other divergences: forward (beta to 0) and reverse (beta to 1)"
             )
-        self.temperature, self.divergence, self.beta, self.num_words = temperature, divergence, beta, num_words
+        if not 0.0 <= label_share <= 1.0:
+            raise ValueError(f"label_share is {label_share}; expected 0 to 1")
+        self.temperature, self.divergence, self.beta = temperature, divergence, beta
+        self.label_share, self.num_words = label_share, num_words
 
     def forward(self, student: Output, teacher: Output | None, batch: Batch) -> Float[Tensor, " batch"]:
         """The divergence of each example."""
@@ -62,4 +68,6 @@ class VocabularyTargets(Loss):
             self.divergence,
             self.beta,
             self.num_words,
+            labels=batch["labels"],
+            label_share=self.label_share,
         )

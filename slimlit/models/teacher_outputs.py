@@ -13,12 +13,13 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from slimlit.models.network import Kind
-from slimlit.types import Batch, Needs, Output
+from slimlit.types import Batch, Needs, Output, TopWords
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 Identity = dict[str, Any]
-BY_ANSWER = ("words",)  # kept by place that is asked, which are a decoder's where there is one
+TOP = ("top_logs", "top_words", "top_rest")
+BY_ANSWER = ("words", *TOP)  # kept by place that is asked, which are a decoder's where there is one
 
 
 @runtime_checkable
@@ -49,7 +50,12 @@ class FixedTexts(Protocol):
 
 
 def identify(
-    teacher: str, split: FixedTexts, needs: Needs, precision: str, kind: Kind = "sequence_classification"
+    teacher: str,
+    split: FixedTexts,
+    needs: Needs,
+    precision: str,
+    top: tuple[int, float] | None = None,
+    kind: Kind = "sequence_classification",
 ) -> Identity:
     """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
 
@@ -58,17 +64,21 @@ def identify(
         split: the texts.
         needs: outputs beyond the logits, or with ``words`` instead of them.
         precision: of the arithmetic, in words.
+        top: how many of the likeliest words to keep, and at what temperature, in the place of ``words``.
         kind: of the teacher's head: logits of ``token_classification`` are kept by token, as states are.
     """
-    return {
+    if top is not None:
+        needs = (needs - {"words"}) | set(TOP)
+    found = {
         "format": FORMAT,
         "kind": kind,
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
-        "needs": sorted(needs if "words" in needs else needs | {"logits"}),
+        "needs": sorted(needs if needs & set(BY_ANSWER) else needs | {"logits"}),
         "precision": precision,
     }
+    return found if top is None else {**found, "top": list(top)}
 
 
 def folder_for(root: Path, identity: Identity) -> Path:
@@ -133,14 +143,13 @@ class TeacherOutputs:
             return Output(logits=logits)
         rows = example_id.cpu()
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
-        word_states = None
+        answered: dict[str, Tensor] = {}
         for name, flat in self.states.items():
             part, _, layer = name.partition(".")
             if name in BY_ANSWER:
                 wide = tokens if answers is None else answers
-                word_states = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), wide).to(
-                    example_id.device
-                )
+                state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), wide)
+                answered[name] = state.to(example_id.device)
                 continue
             state = _padded(flat, self.offsets[rows], self.lengths[rows] * (rows >= 0), tokens)
             if name == "logits":
@@ -149,10 +158,15 @@ class TeacherOutputs:
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
         if logits is None:
-            assert word_states is not None
-            logits = word_states[..., :0].float()
+            logits = (
+                next(iter(answered.values())).new_zeros(len(rows), tokens if answers is None else answers, 0).float()
+            )
+        top = None
+        if TOP[0] in answered:
+            logs, words, rest = (answered[name] for name in TOP)
+            top = TopWords(logs, words.long(), rest)
         inner = (groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
-        return Output(logits, *inner, word_states=word_states)
+        return Output(logits, *inner, word_states=answered.get("words"), top=top)
 
 
 def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tensor:

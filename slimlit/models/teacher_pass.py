@@ -17,6 +17,7 @@ from torch import Tensor
 from slimlit.models.teacher_outputs import (
     BY_ANSWER,
     MANIFEST,
+    TOP,
     FixedTexts,
     Identity,
     answer_lengths,
@@ -83,20 +84,24 @@ def _write(
         outputs = _named(read(split.batch(rows)), needs)
         if not arrays:
             sizes = {name: int((answers if name in BY_ANSWER else tokens)[-1]) for name in outputs}
-            shapes = {name: _shape(output, len(split), sizes[name]) for name, output in outputs.items()}
+            shapes = {name: _shape(name, output, len(split), sizes[name]) for name, output in outputs.items()}
             _check_room(folder, sum(math.prod(shapes[name]) * outputs[name].element_size() for name in outputs))
             dtypes = {name: str(output.dtype).removeprefix("torch.") for name, output in outputs.items()}
             arrays = {name: _new_array(folder / f"{name}.npy", outputs[name], shapes[name]) for name in outputs}
         for name, output in outputs.items():
             offsets = answers if name in BY_ANSWER else tokens
-            _put(arrays[name], _as_numpy(output), rows, None if output.ndim == 2 else offsets)  # by text, or by place
+            _put(arrays[name], _as_numpy(output), rows, None if name == "logits" and output.ndim == 2 else offsets)
     for array in arrays.values():
         array.flush()
     return dtypes
 
 
 def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
-    named = {"logits": output.logits.float()} if output.words is None else {"words": output.words.hidden}
+    if output.top is not None:
+        words = output.top.words.to(torch.int32)
+        named = dict(zip(TOP, (output.top.log_probabilities, words, output.top.rest), strict=True))
+    else:
+        named = {"logits": output.logits.float()} if output.words is None else {"words": output.words.hidden}
     parts = {
         "hidden_states": output.hidden_states,
         "queries": output.queries,
@@ -104,7 +109,7 @@ def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
         "values": output.values,
     }
     for need in needs:
-        if need not in ("logits", "words"):
+        if need not in ("logits", *BY_ANSWER):
             part, _, layer = need.partition(".")
             state = parts[part][int(layer)]
             named[need] = state if part == "hidden_states" else state.transpose(1, 2)
@@ -118,8 +123,10 @@ def _as_numpy(output: Tensor) -> npt.NDArray[Any]:
     return array
 
 
-def _shape(output: Tensor, num_examples: int, num_tokens: int) -> tuple[int, ...]:
-    return (num_examples, *output.shape[1:]) if output.ndim == 2 else (num_tokens, *output.shape[2:])
+def _shape(name: str, output: Tensor, num_examples: int, num_tokens: int) -> tuple[int, ...]:
+    return (
+        (num_examples, *output.shape[1:]) if name == "logits" and output.ndim == 2 else (num_tokens, *output.shape[2:])
+    )
 
 
 def _new_array(file: Path, output: Tensor, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":

@@ -24,7 +24,7 @@ class Stage:
 
     Args:
         run: the run that did it, by name.
-        kind: ``training`` or ``selection``.
+        kind: ``training``, ``selection``, or ``vocabulary`` (of a tokenizer).
         source: the file or name the data came from.
         split: which part of it.
         data: a fingerprint of its texts.
@@ -181,17 +181,32 @@ class Ledger:
         return "\n".join(lines) + "\n"
 
 
-def fingerprint(texts: Sequence[str], pairs: Sequence[str] | None, key: bytes) -> str:
-    """A fingerprint of a data set's texts, whatever tokenizer or label they have; their order does not count.
+class Fingerprint:
+    """A fingerprint of texts that come one by one, whatever tokenizer or label they have; their order does not count.
 
     Whoever has it but not the key cannot ask it whether a text is in the data.
     """
-    columns = [pairs] if pairs is not None else []
-    whole = 0
-    for row in zip(texts, *columns, strict=True):
-        one = hashlib.blake2b("\x00".join(row).encode("utf-8", "surrogatepass"), digest_size=16, key=key).digest()
-        whole = (whole + int.from_bytes(one, "big")) % 2**128
-    return f"{hashlib.sha256(b'name of ' + key).hexdigest()[:8]}:{whole:032x}"
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self._whole = 0
+
+    def add(self, *columns: str) -> None:
+        """One text, or the columns of one example."""
+        encoded = "\x00".join(columns).encode("utf-8", "surrogatepass")
+        one = hashlib.blake2b(encoded, digest_size=16, key=self.key).digest()
+        self._whole = (self._whole + int.from_bytes(one, "big")) % 2**128
+
+    def __str__(self) -> str:
+        return f"{hashlib.sha256(b'name of ' + self.key).hexdigest()[:8]}:{self._whole:032x}"
+
+
+def fingerprint(texts: Sequence[str], pairs: Sequence[str] | None, key: bytes) -> str:
+    """The :class:`Fingerprint` of a data set's texts."""
+    found = Fingerprint(key)
+    for row in zip(texts, *([pairs] if pairs is not None else []), strict=True):
+        found.add(*row)
+    return str(found)
 
 
 def machine_key(folder: Path) -> bytes:

@@ -91,7 +91,7 @@ class LanguageModel(Task):
     def num_bytes(self, batch: Batch, split: str) -> int:
         """UTF-8 bytes of the text that a batch's labels say; 0 where that is not known."""
         rows = self.trainer.datamodule.splits[split]  # type: ignore[attr-defined]
-        return int(rows.num_bytes[batch["example_id"].cpu().numpy()].sum())
+        return int(rows.bytes_of(batch["example_id"].tolist()))
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of the split."""

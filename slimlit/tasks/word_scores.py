@@ -29,10 +29,11 @@ class WordScores(Metric):
     agreeing: Tensor
     diverging: Tensor
     taught: Tensor
+    compared: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("nats", "words", "correct", "bytes", "agreeing", "diverging", "taught"):
+        for name in ("nats", "words", "correct", "bytes", "agreeing", "diverging", "taught", "compared"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(
@@ -42,6 +43,9 @@ class WordScores(Metric):
         asked = labels != -100
         targets = labels[asked]
         size = max(1, _BLOCK // max(1, _num_words(student)))
+        if teacher is not None and teacher.top is not None:  # all that a cache kept
+            self._agree(student, teacher.top.words[asked][:, 0], asked, size)
+            teacher = None
         taught = [None] * math.ceil(len(targets) / size) if teacher is None else _blocks(teacher, asked, size)
         for number, (logits, theirs) in enumerate(zip(_blocks(student, asked, size), taught, strict=True)):
             target = targets[number * size : (number + 1) * size]
@@ -54,8 +58,16 @@ class WordScores(Metric):
                 self.diverging += (others.exp() * (others - logs)).sum(dim=-1).double().sum()
                 self.agreeing += (best == others.argmax(dim=-1)).sum()
                 self.taught += len(target)
+                self.compared += len(target)
         self.words += len(targets)
         self.bytes += num_bytes
+
+    def _agree(
+        self, student: Output, best: Int[Tensor, " some"], asked: Bool[Tensor, "batch answers"], size: int
+    ) -> None:
+        for logits, theirs in zip(_blocks(student, asked, size), torch.split(best, size), strict=True):
+            self.agreeing += (logits.argmax(dim=-1) == theirs).sum()
+        self.taught += len(best)
 
     def compute(self) -> dict[str, Tensor]:
         """The scores that are known: bits per byte only where bytes are, agreement only with a teacher."""
@@ -63,7 +75,9 @@ class WordScores(Metric):
         if self.bytes:
             found["bits_per_byte"] = self.nats / math.log(2.0) / self.bytes
         if self.taught:
-            found |= {"agreement": self.agreeing / self.taught, "divergence": self.diverging / self.taught}
+            found["agreement"] = self.agreeing / self.taught
+        if self.compared:
+            found["divergence"] = self.diverging / self.compared
         return {name: value.float() for name, value in found.items()}
 
 

@@ -3,12 +3,14 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from slimlit.types import WordHead
+from slimlit.types import TopWords, WordHead
 from slimlit.vocabulary.blocks import BUDGET
 from slimlit.vocabulary.label_target import LabelTarget
+from slimlit.vocabulary.mixed_target import MixedTarget
 from slimlit.vocabulary.over_words import over_words
+from slimlit.vocabulary.target import Target
 from slimlit.vocabulary.teacher_target import Divergence, TeacherTarget
-from slimlit.vocabulary.top_words import TopTarget, TopWords
+from slimlit.vocabulary.top_words import TopTarget
 
 NOT_COUNTED = -100  # a label that asks for nothing
 
@@ -50,6 +52,8 @@ def vocabulary_divergence(
     beta: float = 0.5,
     num_words: int | None = None,
     budget: float = BUDGET,
+    labels: Int[Tensor, "batch tokens"] | None = None,
+    label_share: float = 0.0,
 ) -> Float[Tensor, " batch"]:
     """A divergence between the teacher's and the student's words, the mean over each example's counted tokens, in nats.
 
@@ -59,6 +63,8 @@ def vocabulary_divergence(
     - ``reverse``: ``KL(p_S || p_T)``, which makes it say only what the teacher would;
     - ``jensen-shannon``: ``beta KL(p_T || m) + (1 - beta) KL(p_S || m)``, ``m = beta p_T + (1 - beta) p_S``. Over ``beta``
       it nears the forward one as ``beta`` nears 0, over ``1 - beta`` the reverse one as it nears 1.
+
+    With ``labels``, it is ``(1 - a) L_b`` and ``a`` times the cross-entropy with them, at the temperature 1, from the same logits.
 
     Guarantees:
         - zero where both agree on every counted token; positive elsewhere;
@@ -75,6 +81,8 @@ def vocabulary_divergence(
         beta: of ``jensen-shannon``, between 0 and 1, both left out.
         num_words: the first words, which both know; needed where one has more rows than the other (padding).
         budget: MiB of logits to hold at once.
+        labels: the word each counted token has to say.
+        label_share: ``a``.
 
     Raises:
         ValueError: ``beta`` is not between 0 and 1; the vocabularies differ and ``num_words`` does not say what they share.
@@ -83,7 +91,10 @@ def vocabulary_divergence(
     """
     if divergence == "jensen-shannon" and not 0.0 < beta < 1.0:
         raise ValueError(f"beta is {beta}; expected a number between 0 and 1 (its limits are forward and reverse)")
-    target = TeacherTarget(teacher, temperature, divergence, beta)
+    by_teacher = TeacherTarget(teacher, temperature, divergence, beta)
+    target: Target = by_teacher
+    if labels is not None and label_share != 0.0:
+        target = MixedTarget(by_teacher, LabelTarget(labels.clamp(min=0)), label_share)
     shared = shared_words(len(weight), len(teacher.weight), num_words)
     return over_words(hidden, weight, bias, target, counted, shared, budget)
 

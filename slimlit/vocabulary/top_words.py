@@ -7,19 +7,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-from slimlit.types import WordHead
+from slimlit.types import TopWords, WordHead
 from slimlit.vocabulary.blocks import BUDGET
 from slimlit.vocabulary.head import Head, autocast_dtype
 from slimlit.vocabulary.target import dots, strips
-
-
-@dataclass(frozen=True)
-class TopWords:
-    """Logarithms of probabilities at one temperature, the words they belong to, and the probability of all others."""
-
-    log_probabilities: Float[Tensor, "batch tokens k"]
-    words: Int[Tensor, "batch tokens k"]
-    rest: Float[Tensor, "batch tokens"]
 
 
 def top_words(

@@ -35,7 +35,7 @@ def test_a_text_file_is_cut_into_documents_as_asked(tmp_path: Path) -> None:
     counts = {
         kind: len(read_documents(str(file), "train", kind)) for kind in ("lines", "paragraphs", "headings", "file")
     }  # type: ignore[arg-type]
-    assert counts == {"lines": 6, "paragraphs": 5, "headings": 2, "file": 1}
+    assert counts == {"lines": 6, "paragraphs": 4, "headings": 2, "file": 1}
     first, second = read_documents(str(file), "train", "headings").texts
     assert first.startswith("= One thing =")
     assert "= = Section = =" in first

@@ -8,7 +8,7 @@ import torch
 
 from slimlit.data import LanguageModelling, Masking
 from slimlit.data.masking import Drawn, InEpochs, MaskedRows
-from slimlit.data.toy import toy_reviews
+from slimlit.data.toy import toy_reviews, toy_words
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rows(text: Path, model: Path, packing: bool = True, seed: int = 0, **masking: object) -> MaskedRows:
     data = LanguageModelling(
-        str(text), str(model), masking=Masking(**masking), max_length=48, packing=packing, seed=seed  # type: ignore[arg-type]
+        str(text), str(model), masking=Masking(**masking), max_length=48, packing=packing, seed=seed
     )  # fmt: skip
     data.setup("fit")
     found = data.splits["train"]
@@ -76,7 +76,7 @@ def test_special_tokens_and_padding_are_never_hidden(text: Path, toy_model: Path
 
 
 def test_a_word_is_hidden_whole(toy_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "train.txt").write_text("\n".join(["the xyzxyz was abcabc of qqq"] * 40))
+    (tmp_path / "train.txt").write_text("\n".join(f"the xyzxyz was abcabc of qqq{'q' * n}" for n in range(40)))
     split = rows(tmp_path / "train.txt", toy_model, share=0.3)
     batch = split.batch(Drawn(list(range(len(split))), 0))
     begins = split.columns["begins"].rows(np.arange(len(split)))[0]
@@ -89,16 +89,15 @@ def test_a_word_is_hidden_whole(toy_model: Path, tmp_path: Path) -> None:
 
 
 def test_a_row_of_one_word_has_it_hidden(toy_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "train.txt").write_text("\n".join(["film", "story", "actor", "the", "a"]))
+    (tmp_path / "train.txt").write_text("\n".join(toy_words()))
     split = rows(tmp_path / "train.txt", toy_model, packing=False)
     assert ((split.batch(list(range(len(split))))["labels"] != -100).sum(1) == 1).all()
 
 
 def test_an_epoch_is_known_from_the_batches_taken_so_far() -> None:
     batches = [[0, 1], [2, 3], [4]]
-    found = InEpochs([*batches[2:], *batches], lambda: 2)  # type: ignore[arg-type]
-    found.batches = Endless(batches, 2)  # type: ignore[assignment]
-    drawn = [(list(rows), rows.epoch) for rows, _ in zip(found, range(4), strict=False) if isinstance(rows, Drawn)]
+    found = InEpochs(Endless(batches, 2), lambda: 2)
+    drawn = [(list(rows), rows.epoch) for _, rows in zip(range(4), found, strict=False) if isinstance(rows, Drawn)]
     assert drawn == [([4], 0), ([0, 1], 1), ([2, 3], 1), ([4], 1)]
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from slimlit.losses import Loss, TopTargets, VocabularyLabels, VocabularyTargets, WeightedSum
+from slimlit.models import read
 from slimlit.privacy import contributions
 from slimlit.privacy.engine import ClippedGradients
 from slimlit.privacy.probe import check_examples_are_apart
@@ -15,7 +17,7 @@ from slimlit.privacy.word_products import WordProducts
 from slimlit.types import Batch, WordHead
 from slimlit.vocabulary import top_k_divergence, top_words, vocabulary_cross_entropy, vocabulary_divergence
 
-from .networks import WORDS, make_batch, pick, trained
+from .networks import WORDS, make, make_batch, pick, trained
 from .test_engine import brute_force, by_engine, clipped_sum, compare, distance, norm
 
 BUDGET = 61 * 4 * 12 / 2**20  # MiB: two examples a block or so
@@ -71,6 +73,18 @@ def by_top(model: Speaker, batch: Batch) -> Tensor:
     return top_k_divergence(*model.head(batch), top, asked(batch), 2.0, budget=BUDGET)
 
 
+def by_mixture(model: Speaker, batch: Batch) -> Tensor:
+    return vocabulary_divergence(
+        *model.head(batch),
+        model.teacher(batch),
+        asked(batch),
+        2.0,
+        budget=BUDGET,
+        labels=labels_of(batch),
+        label_share=0.3,
+    )
+
+
 def by_two(model: Speaker, batch: Batch) -> Tensor:
     return 0.3 * by_labels(model, batch) + 0.7 * by_divergence("forward")(model, batch)
 
@@ -83,6 +97,7 @@ KINDS: dict[str, Callable[[Speaker, Batch], Tensor]] = {
     "labels": by_labels,
     **{name: by_divergence(name) for name in ("forward", "reverse", "jensen-shannon")},
     "top": by_top,
+    "mixture": by_mixture,
     "two": by_two,
     "beside a product": beside_a_product,
 }
@@ -115,6 +130,8 @@ def test_slopes_are_held_for_no_more_examples_than_a_block(tied: bool, monkeypat
     model = Speaker(tied)
     found = by_engine(ClippedGradients(trained(model), 1.0), lambda b: by_divergence("forward")(model, b), make_batch())
     assert norm(found) > 0
+    model.requires_grad_(True)
+    assert norm(by_engine(ClippedGradients(trained(model), 1.0), lambda b: by_mixture(model, b), make_batch())) > 0
     model.requires_grad_(True)
     with pytest.raises(AssertionError, match="made whole"):
         by_engine(ClippedGradients(trained(model), 1.0), lambda b: by_two(model, b), make_batch())
@@ -222,3 +239,24 @@ def test_the_probe_sees_every_parameter() -> None:
     model, batch = Speaker(True), make_batch()
     engine = ClippedGradients(trained(model), 1.0)
     check_examples_are_apart(engine, lambda b: by_divergence("forward")(model, b), [model], batch)
+
+
+@pytest.mark.parametrize("name", ["bert, tied language model", "bert, untied language model", "gpt2, tied"])
+@pytest.mark.parametrize("kind", ["labels", "targets", "top", "sum"])
+def test_language_models_are_clipped_through_every_loss_over_words(name: str, kind: str) -> None:
+    parts: dict[str, Loss] = {
+        "labels": VocabularyLabels(0.1),
+        "targets": VocabularyTargets(2.0, "reverse"),
+        "top": TopTargets(7),
+    }
+    loss = WeightedSum(parts, {"targets": 0.5}) if kind == "sum" else parts[kind]
+    network, guide = make(name), make(name, seed=1).eval().requires_grad_(False)
+
+    def losses(batch: Batch) -> Tensor:
+        with torch.no_grad():
+            teacher = read(guide, batch, loss.teacher_needs)  # type: ignore[arg-type]
+        return loss(read(network, batch, loss.student_needs), teacher, batch)  # type: ignore[arg-type, no-any-return]
+
+    batch = make_batch()
+    batch["labels"] = labels_of(batch)
+    compare(losses, trained(network), batch)

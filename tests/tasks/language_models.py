@@ -1,9 +1,9 @@
 """Small runs of language models: text, networks, tasks and a trainer."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 from lightning.pytorch import Trainer, seed_everything
 
 from slimlit.data import LanguageModelling, Masking
@@ -35,7 +35,7 @@ def make(
     student: Network, teacher: Network | None = None, loss: Loss | None = None, masked: bool = False, lr: float = 1e-2
 ) -> CausalLM | MaskedLM:
     kind = MaskedLM if masked else CausalLM
-    return kind(student, teacher, loss, optimizer=lambda params: AdamW(params, lr=lr))
+    return kind(student, teacher, loss, optimizer=partial(AdamW, lr=lr))
 
 
 def fit(task: CausalLM | MaskedLM, data: LanguageModelling, folder: Path, **settings: Any) -> Trainer:
@@ -43,6 +43,3 @@ def fit(task: CausalLM | MaskedLM, data: LanguageModelling, folder: Path, **sett
     trainer = toy_trainer(folder, **settings)
     trainer.fit(task, datamodule=data)
     return trainer
-
-
-__all__ = ["fit", "fresh", "make", "pytest", "text_data"]

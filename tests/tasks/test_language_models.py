@@ -14,6 +14,8 @@ from slimlit.types import Output, WordHead
 from tests.tasks.doubles import toy_trainer
 from tests.tasks.language_models import fit, fresh, make, text_data
 
+PREDICT = pytest.mark.filterwarnings("ignore:You are using a custom batch sampler")  # the command line says it too
+
 
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_a_fresh_decoder_learns_text(name: str, toy_text: Path, toy_decoder: Path, tmp_path: Path) -> None:
@@ -112,6 +114,7 @@ def test_losses_over_words_and_over_logits_train_alike(toy_text: Path, toy_decod
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
+@PREDICT
 def test_texts_are_continued_by_the_likeliest_words(toy_text: Path, toy_decoder: Path, tmp_path: Path) -> None:
     (tmp_path / "prompts.txt").write_text("the film was\na story of the city and\n")
     data = text_data(toy_text, toy_decoder, predict=str(tmp_path / "prompts.txt"))
@@ -128,6 +131,7 @@ def test_texts_are_continued_by_the_likeliest_words(toy_text: Path, toy_decoder:
     assert lines[1]["text"] == "a story of the city and"
 
 
+@PREDICT
 def test_hidden_words_of_texts_are_filled(toy_text: Path, toy_model: Path, tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("the [MASK] was [MASK]\nno mask here\n")
     data = text_data(toy_text, toy_model, masked=True, predict=str(tmp_path / "texts.txt"))

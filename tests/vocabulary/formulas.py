@@ -54,8 +54,18 @@ def in_double(inputs: Inputs) -> Inputs:
     return Inputs(*[t.detach().double().requires_grad_() for t in inputs.student], teacher, inputs.labels)
 
 
-def naive(inputs: Inputs, kind: str, tau: float = 1.0, beta: float = 0.5, smoothing: float = 0.0, k: int = 5) -> Tensor:
+def naive(
+    inputs: Inputs,
+    kind: str,
+    tau: float = 1.0,
+    beta: float = 0.5,
+    smoothing: float = 0.0,
+    k: int = 5,
+    label_share: float = 0.0,
+) -> Tensor:
     """The mean over each example's counted tokens of the loss written out."""
+    if label_share:
+        return (1 - label_share) * naive(inputs, kind, tau, beta) + label_share * naive(inputs, "labels")
     student, teacher = WordHead(*inputs.student).logits(), inputs.teacher.logits()
     log_q, log_p = (torch.log_softmax(logits / tau, dim=-1) for logits in (student, teacher))
     q, p = log_q.exp(), log_p.exp()

@@ -24,7 +24,15 @@ TWO_TOKENS = 2 * 2 * 4 * WORDS / 2**20  # MiB: blocks of two tokens, or four whe
 Ours = Callable[[Inputs], Tensor]
 
 
-def ours(kind: str, tau: float = 1.0, beta: float = 0.5, smoothing: float = 0.0, k: int = 5, **more: Any) -> Ours:
+def ours(
+    kind: str,
+    tau: float = 1.0,
+    beta: float = 0.5,
+    smoothing: float = 0.0,
+    k: int = 5,
+    label_share: float = 0.0,
+    **more: Any,
+) -> Ours:
     """The function of a kind, as a function of its inputs."""
     more = {"budget": TWO_TOKENS, **more}
     if kind == "labels":
@@ -40,6 +48,8 @@ def ours(kind: str, tau: float = 1.0, beta: float = 0.5, smoothing: float = 0.0,
         tau,
         kind,
         beta,
+        labels=given.labels,
+        label_share=label_share,
         **more,  # type: ignore[arg-type]
     )
 
@@ -52,6 +62,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("reverse", {"tau": 2.0}),
     ("jensen-shannon", {"beta": 0.1, "tau": 2.0}),
     ("jensen-shannon", {"beta": 0.9}),
+    ("forward", {"tau": 3.0, "label_share": 0.3}),
+    ("reverse", {"label_share": 0.7}),
     ("top", {"tau": 2.0}),
     ("top", {"k": 1}),
 ]

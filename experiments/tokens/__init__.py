@@ -1,0 +1,1 @@
+"""How fast texts become tokens, and whether they are the right ones."""
