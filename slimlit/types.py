@@ -32,7 +32,8 @@ class Batch(TypedDict):
     ``labels`` is the class of each example; or, where places of a text are asked, what place ``[b, t]`` has to say (its class,
     or the word that comes there), -100 where nothing is asked. A language model's labels are shifted already. Where there
     is a decoder, places are those of ``decoder_input_ids``. ``position_ids`` and ``segment_ids`` (0 on padding, from 1 by
-    document) come with rows packed of several documents.
+    document) come with rows packed of several documents. ``word_ids`` is the word a token belongs to, -1 where to none; a teacher
+    with a tokenizer of its own reads ``teacher_input_ids``, and ``teacher_places`` says where in them the words of our places begin.
     """
 
     input_ids: Int[Tensor, "batch tokens"]
@@ -45,6 +46,10 @@ class Batch(TypedDict):
     segment_ids: NotRequired[Int[Tensor, "batch tokens"]]
     decoder_input_ids: NotRequired[Int[Tensor, "batch answers"]]
     decoder_attention_mask: NotRequired[Int[Tensor, "batch answers"]]
+    word_ids: NotRequired[Int[Tensor, "batch tokens"]]
+    teacher_input_ids: NotRequired[Int[Tensor, "batch teacher_tokens"]]
+    teacher_attention_mask: NotRequired[Int[Tensor, "batch teacher_tokens"]]
+    teacher_places: NotRequired[Int[Tensor, "batch tokens"]]
     teacher: NotRequired["Output"]
 
 

@@ -10,6 +10,7 @@ os.environ.setdefault(
 )  # as slimlit sets it: threads that spin made tests ten times as slow
 
 from slimlit.data.toy import toy_reviews, write_toy_files, write_toy_translations
+from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
 from slimlit.models.toy_chat import write_toy_chat_model
 from slimlit.text.bundles import BUNDLES
@@ -34,6 +35,14 @@ def toy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """train.csv, validation.csv and test.csv of toy reviews."""
     folder = tmp_path_factory.mktemp("toy-files")
     write_toy_files(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_sentence_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.jsonl, validation.jsonl and test.jsonl of toy sentences."""
+    folder = tmp_path_factory.mktemp("toy-sentences")
+    write_toy_sentences(folder)
     return folder
 
 

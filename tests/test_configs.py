@@ -8,6 +8,7 @@ import pytest
 from slimlit.__main__ import main
 from slimlit.data.toy import toy_translations, write_toy_translations
 from slimlit.data.toy_dialogues import write_toy_dialogues
+from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_translator
 from tests.text.outputs import toy_page
 
@@ -45,6 +46,9 @@ def test_every_config_is_run_by_a_test() -> None:
         "dialogue",
         "distil_dialogue",
         "on_policy",
+        "tagging",
+        "distil_tagging",
+        "teacher_tokenizer",
         "pretrain_clm",
         "pretrain_mlm",
         "distil_clm",
@@ -75,6 +79,25 @@ def test_dialogue_models_are_taught_and_grade_what_their_students_write() -> Non
     fit("--config", "configs/distil_dialogue.yaml")
     fit("--config", "configs/distil_dialogue.yaml", "--config", "configs/fragments/on_policy.yaml")
     assert "validation/agreement" in Path("runs/on_policy/metrics.csv").read_text().splitlines()[0]
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> None:
+    write_toy_sentences(tmp_path / "toy", num_train=200, num_other=2)
+    (tmp_path / "toy" / "train.jsonl").rename(tmp_path / "sentences.jsonl")
+
+
+@pytest.mark.usefixtures("sentences")
+def test_taggers_are_trained_and_distilled_also_into_other_tokens_and_privately() -> None:
+    fit("--config", "configs/tagging.yaml")
+    fit("--config", "configs/distil_tagging.yaml")
+    fit("--config", "configs/distil_tagging.yaml", "--config", "configs/fragments/teacher_tokenizer.yaml")
+    fit("--config", "configs/tagging.yaml", "--config", "configs/fragments/private.yaml", "--run", "private")
+    for run in ("distil_tagging", "teacher_tokenizer"):
+        assert "validation/agreement" in Path(f"runs/{run}/metrics.csv").read_text().splitlines()[0]
+        assert Path(f"runs/{run}/reports/validation-entities.tsv").is_file()
+    ledger = json.loads(Path("runs/private/privacy.json").read_text())
+    assert 0 < ledger["data"][0]["epsilon"] <= 3.0
 
 
 def test_canaries_are_planted_with_one_fragment_more() -> None:

@@ -17,6 +17,7 @@ from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
 from slimlit.data.toy import toy_reviews, toy_translations, write_toy_translations
 from slimlit.data.toy_dialogues import write_toy_dialogues
+from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_translator
 from tests.text.outputs import toy_page
 
@@ -36,7 +37,7 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README's reader has it: the repository's configs, a CSV, the loss written to a file."""
+    """A folder as the README's reader has it: the repository's configs, a CSV, tagged sentences, the loss written to a file."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "configs").symlink_to(ROOT / "configs")
     with (folder / "reviews.csv").open("w", newline="") as file:
@@ -50,6 +51,9 @@ def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for number in range(30):
         (folder / "texts" / f"{number:02d}.txt").write_text(f"{toy_page(number)}\n\n{toy_page(number + 100)}")
     write_toy_dialogues(folder / "dialogues.jsonl", 60)
+    write_toy_sentences(folder / "toy", num_train=200, num_other=2)
+    (folder / "toy" / "train.jsonl").rename(folder / "sentences.jsonl")
+    (folder / "new.txt").write_text("the film was in the city with the director\n")
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder

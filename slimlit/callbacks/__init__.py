@@ -3,6 +3,7 @@
 from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
+from slimlit.callbacks.entity_report import EntityReport
 from slimlit.callbacks.evaluation_report import EvaluationReport
 from slimlit.callbacks.generation_report import GenerationReport
 from slimlit.callbacks.reply_report import ReplyReport
@@ -13,6 +14,7 @@ __all__ = [
     "AttentionMaps",
     "Canaries",
     "DifferentialPrivacy",
+    "EntityReport",
     "EvaluationReport",
     "GenerationReport",
     "ReplyReport",

@@ -14,7 +14,6 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from slimlit.data.masking import MaskedRows
 from slimlit.losses import Loss, TopTargets, WeightedSum
-from slimlit.models import PreTrainedModel, read
 from slimlit.models.fingerprint import fingerprint
 from slimlit.models.teacher_outputs import TOP, FixedTexts, Identity, TeacherOutputs, folder_for, identify
 from slimlit.models.teacher_pass import compute
@@ -111,13 +110,14 @@ class TeacherCache(Callback):
         for name in names:
             if name not in splits or not len(splits[name]):
                 continue
-            identity = identify(teacher, splits[name], pl_module.teacher_needs, _precision(trainer), top)
+            needs, precision = pl_module.teacher_needs, _precision(trainer)
+            identity = identify(teacher, splits[name], needs, precision, top, pl_module.kind)
             folder = folder_for(root, identity)
             first = trainer.local_rank == 0
             is_new = first and not folder.exists()
             started = time.perf_counter()
             if is_new:
-                self._compute(trainer, pl_module.teacher, folder, identity, name)
+                self._compute(trainer, pl_module, folder, identity, name)
             trainer.strategy.barrier(f"teacher outputs of {name}")
             self.outputs[name] = TeacherOutputs(folder, identity, splits[name], verify=first).to(pl_module.device)
             self.fingerprints[name] = splits[name].fingerprint
@@ -160,13 +160,13 @@ class TeacherCache(Callback):
             )
         return self.top_k, tops[0].temperature
 
-    def _compute(self, trainer: Trainer, teacher: PreTrainedModel, folder: Path, identity: Identity, name: str) -> None:
+    def _compute(self, trainer: Trainer, task: Task, folder: Path, identity: Identity, name: str) -> None:
         top = identity.get("top")
         needs: Needs = frozenset(identity["needs"]) - set(TOP) | ({"words"} if top else frozenset())
 
         def say(batch: Batch) -> Output:
             with trainer.precision_plugin.forward_context():
-                output = _as_read(read(teacher, trainer.strategy.batch_to_device(batch), needs))
+                output = _as_read(task.ask_teacher(trainer.strategy.batch_to_device(batch), needs))
                 if top is None or output.words is None:
                     return output
                 every = torch.ones(output.words.hidden.shape[:2], dtype=torch.bool, device=output.words.hidden.device)

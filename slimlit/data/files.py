@@ -204,12 +204,17 @@ def _part(loaded: Any, source: str, split: str) -> Iterator[Record]:
         if split not in loaded:
             raise ValueError(f"{source} has no split {split!r}\nit has: {', '.join(loaded)}")
         loaded = loaded[split]
-    names = {column: feature.names for column, feature in loaded.features.items() if hasattr(feature, "names")}
+    kinds = {
+        column: getattr(feature, "feature", feature) for column, feature in loaded.features.items()
+    }  # of lists too
+    names = {column: kind.names for column, kind in kinds.items() if hasattr(kind, "names")}
     for record in loaded:
         yield {column: _class_name(names.get(column), value) for column, value in record.items()}
 
 
 def _class_name(names: list[str] | None, value: Any) -> Any:
-    if names is None or not isinstance(value, int):
+    if names is None or not isinstance(value, int | list):
         return value
+    if isinstance(value, list):
+        return [_class_name(names, one) for one in value]
     return names[value] if 0 <= value < len(names) else None

@@ -77,6 +77,11 @@ class TextModule(LightningDataModule):
                 )
         return self._tokenizer
 
+    @property
+    def teacher_tokenizer(self) -> Tokenizer | None:
+        """The teacher's, where it reads the same words in tokens of its own; None where it reads ours."""
+        return None
+
     def setup(self, stage: str) -> None:
         """Read and tokenise the splits the stage needs, once.
 

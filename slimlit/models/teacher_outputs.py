@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from slimlit.models.network import Kind
 from slimlit.types import Batch, Needs, Output, TopWords
 
 FORMAT = 1
@@ -49,7 +50,12 @@ class FixedTexts(Protocol):
 
 
 def identify(
-    teacher: str, split: FixedTexts, needs: Needs, precision: str, top: tuple[int, float] | None = None
+    teacher: str,
+    split: FixedTexts,
+    needs: Needs,
+    precision: str,
+    top: tuple[int, float] | None = None,
+    kind: Kind = "sequence_classification",
 ) -> Identity:
     """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
 
@@ -59,11 +65,13 @@ def identify(
         needs: outputs beyond the logits, or with ``words`` instead of them.
         precision: of the arithmetic, in words.
         top: how many of the likeliest words to keep, and at what temperature, in the place of ``words``.
+        kind: of the teacher's head: logits of ``token_classification`` are kept by token, as states are.
     """
     if top is not None:
         needs = (needs - {"words"}) | set(TOP)
     found = {
         "format": FORMAT,
+        "kind": kind,
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
@@ -81,8 +89,9 @@ def folder_for(root: Path, identity: Identity) -> Path:
 class TeacherOutputs:
     """The stored outputs of one split, ready to be read by ``example_id``.
 
-    Logits are held in memory; states by token stay on disk, memory-mapped, and are read where a batch needs them. Of a language
-    model's words the states that enter its head are kept: all logits, at any temperature, in the room of one state.
+    Logits of texts are held in memory; states and logits by token stay on disk, memory-mapped, and are read where a batch needs
+    them. Of a language model's words the states that enter its head are kept: all logits, at any temperature, in the room of one
+    state.
     """
 
     def __init__(self, folder: Path, identity: Identity, split: FixedTexts, verify: bool = True) -> None:
@@ -99,7 +108,8 @@ class TeacherOutputs:
         """
         dtypes = _checked_manifest(folder, identity, verify)
         arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
-        self.logits = arrays.pop("logits").clone().float() if "logits" in arrays else None
+        in_memory = "logits" in arrays and identity["kind"] != "token_classification"
+        self.logits = arrays.pop("logits").clone().float() if in_memory else None
         self.states = arrays
         self.answers = torch.as_tensor(np.asarray(answer_lengths(split)), dtype=torch.int64)
         self.starts = torch.as_tensor(offsets_of(answer_lengths(split))[:-1])
@@ -137,6 +147,9 @@ class TeacherOutputs:
             state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), width)
             if name in OF_WORDS:
                 answered[name] = state.to(example_id.device)
+                continue
+            if name == "logits":
+                logits = state.to(example_id.device)
                 continue
             part, _, layer = name.partition(".")
             state = state if part == "hidden_states" else state.transpose(1, 2)

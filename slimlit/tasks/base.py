@@ -106,8 +106,8 @@ class Task(LightningModule):
         student = network.config(self.head, teacher)
         check_text(student, "student", data.tokenizer, data.max_length)
         if self.teacher_network is not None and teacher is not None:
-            check_teacher(self.teacher_network, student, self.head, data.tokenizer)
-            check_text(teacher, "teacher", data.tokenizer, data.max_length)
+            check_teacher(self.teacher_network, student, self.head, data.tokenizer, data.teacher_tokenizer)
+            check_text(teacher, "teacher", data.teacher_tokenizer or data.tokenizer, data.max_length)
         check_vocabulary(network, "student", data.tokenizer)
         known = network.known_labels(self.head)
         if known is not None:
@@ -182,8 +182,11 @@ class Task(LightningModule):
             if known.word_states is None or self.teacher is None:
                 return known
             return replace(known, words=words_at(self.teacher, known.word_states), word_states=None)
-        if self.teacher is None:
-            return None
+        return None if self.teacher is None else self.ask_teacher(batch, needs)
+
+    def ask_teacher(self, batch: Batch, needs: Needs) -> Output:
+        """Run the teacher over the batch."""
+        assert self.teacher is not None
         with torch.no_grad():
             return read(self.teacher, batch, needs)
 
