@@ -13,7 +13,7 @@ from slimlit.data.toy import toy_reviews, write_toy_files, write_toy_translation
 from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
 from slimlit.models.toy_chat import write_toy_chat_model
-from slimlit.text.bundles import BUNDLES
+from slimlit.text.downloads.bundles import BUNDLES
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from slimlit.models.attention import quicken_dropout
 from slimlit.models.seen_words import train_seen_words
 from slimlit.models.sources import find
 from slimlit.tasks.memory import keep_freed_memory
-from slimlit.text import bundles
+from slimlit.text.downloads import bundles
 
 LABELS = ["negative", "positive"]
 Example = dict[str, Any]

@@ -20,10 +20,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from slimlit.text.clean import clean
-from slimlit.text.encoder import Encoder, load_backend
-from slimlit.text.shard_writing import write_shards
-from slimlit.text.shards import Shards
-from slimlit.text.tokenizer_training import train_tokenizer
+from slimlit.text.tokens.encoder import Encoder, load_backend
+from slimlit.text.tokens.shard_writing import write_shards
+from slimlit.text.tokens.shards import Shards
+from slimlit.text.tokens.tokenizer_training import train_tokenizer
 
 BATCH = 1000
 

@@ -14,9 +14,9 @@ from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
-from slimlit.text.bundles import BUNDLES
-from slimlit.text.bundles import find as find_bundle
 from slimlit.text.cache import cache_folder
+from slimlit.text.downloads.bundles import BUNDLES
+from slimlit.text.downloads.bundles import find as find_bundle
 
 
 def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from slimlit.data.files import Columns, read_texts
-from slimlit.text.bundles import BUNDLES
+from slimlit.text.downloads.bundles import BUNDLES
 from slimlit.text.lines import read_json_lines
 
 Documents = Literal["lines", "paragraphs", "headings", "file"]

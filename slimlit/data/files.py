@@ -7,10 +7,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from slimlit.text.bundles import BUNDLES
-from slimlit.text.bundles import find as find_bundle
 from slimlit.text.clean import clean
 from slimlit.text.compression import plain_name
+from slimlit.text.downloads.bundles import BUNDLES
+from slimlit.text.downloads.bundles import find as find_bundle
 from slimlit.text.lines import Record, read_json_lines, read_table
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")

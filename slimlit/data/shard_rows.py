@@ -11,9 +11,9 @@ from torch.utils.data import Dataset
 
 from slimlit.data.examples import IGNORED
 from slimlit.models.tokenizers import Tokenizer
-from slimlit.text.encoder import Encoder
-from slimlit.text.packing import Packed, Row
-from slimlit.text.shards import MANIFEST, Shards
+from slimlit.text.tokens.encoder import Encoder
+from slimlit.text.tokens.packing import Packed, Row
+from slimlit.text.tokens.shards import MANIFEST, Shards
 from slimlit.types import Batch
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from slimlit.models.gguf_tokenizer import read_tokenizer
-from slimlit.text.extracts import Extract, Files, by_name
+from slimlit.text.downloads.extracts import Extract, Files, by_name
 
 try:
     import gguf

@@ -7,8 +7,8 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from slimlit.text.bundles import BUNDLES, MODELS
-from slimlit.text.bundles import find as find_bundle
+from slimlit.text.downloads.bundles import BUNDLES, MODELS
+from slimlit.text.downloads.bundles import find as find_bundle
 
 
 def find(source: str) -> str:

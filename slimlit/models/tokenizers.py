@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from slimlit.text.bundles import BUNDLES, MODELS
-from slimlit.text.bundles import find as find_bundle
+from slimlit.text.downloads.bundles import BUNDLES, MODELS
+from slimlit.text.downloads.bundles import find as find_bundle
 
 Tokenizer: TypeAlias = PreTrainedTokenizerFast
 

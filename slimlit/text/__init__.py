@@ -1,1 +1,1 @@
-"""Text without torch: bundled texts and models, stop words, tokenizers."""
+"""Text without torch: cleaned, prepared, fetched, turned into tokens and scored."""

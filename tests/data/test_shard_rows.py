@@ -9,8 +9,8 @@ from slimlit.data import LanguageModelling, Masking
 from slimlit.data.shard_rows import ShardRows
 from slimlit.data.toy import toy_reviews
 from slimlit.models.tokenizers import load_tokenizer
-from slimlit.text.encoder import Encoder
-from slimlit.text.shard_writing import write_shards
+from slimlit.text.tokens.encoder import Encoder
+from slimlit.text.tokens.shard_writing import write_shards
 from tests.tasks.language_models import fit, fresh, make
 
 TEXTS = [review.text for review in toy_reviews(60)]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from experiments.tokens.__main__ import measure, opening, read, table
-from slimlit.text.encoder import Encoder
-from slimlit.text.tokenizer_training import train_tokenizer
+from slimlit.text.tokens.encoder import Encoder
+from slimlit.text.tokens.tokenizer_training import train_tokenizer
 from tests.text.test_tokenizer_training import CHINESE, TEXTS
 
 

@@ -19,7 +19,7 @@ from slimlit.models.network import Head
 from slimlit.models.pretrained import load_whole, quiet_files
 from slimlit.models.sources import find, read_config
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
-from slimlit.text.bundles import BUNDLES, Bundle, fetch
+from slimlit.text.downloads.bundles import BUNDLES, Bundle, fetch
 from tests.models.gguf_files import WORDS, tiny_llama, write_gguf
 from tests.text.archives import make_wheel_of_bytes
 

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from slimlit.text.archives import Archive
+from slimlit.text.downloads.archives import Archive
 
 
 def make_wheel(folder: Path, package: str, files: Mapping[str, str]) -> Archive:

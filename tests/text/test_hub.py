@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slimlit.text.hub import parse
+from slimlit.text.downloads.hub import parse
 from tests.text.hub import COMMIT, serve_hub
 
 MODEL = {

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slimlit.text.clusters import Clusters
-from slimlit.text.near_duplicates import NearDuplicates
-from slimlit.text.reading import normal_form
-from slimlit.text.sketches import grams, num_common, sketch
+from slimlit.text.prepare.clusters import Clusters
+from slimlit.text.prepare.near_duplicates import NearDuplicates
+from slimlit.text.prepare.reading import normal_form
+from slimlit.text.prepare.sketches import grams, num_common, sketch
 from tests.text.outputs import LETTERS, words
 
 

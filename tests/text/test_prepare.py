@@ -16,9 +16,9 @@ import yaml
 
 from slimlit.__main__ import main
 from slimlit.data.files import Columns, read_texts
-from slimlit.text.near_duplicates import NearDuplicates
 from slimlit.text.prepare import Preparation
-from slimlit.text.rules import NumCharacters, NumStopWords
+from slimlit.text.prepare.near_duplicates import NearDuplicates
+from slimlit.text.prepare.rules import NumCharacters, NumStopWords
 from tests.text.outputs import LETTERS, read
 
 
@@ -108,7 +108,7 @@ def test_the_result_can_be_trained_on(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_a_shard_holds_what_it_may_and_the_manifest_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slimlit.text.stages.BLOCK_BYTES", 300_000)
+    monkeypatch.setattr("slimlit.text.prepare.stages.BLOCK_BYTES", 300_000)
     path = write(tmp_path / "a.jsonl", texts(5, 600, 500))
     out = Preparation(str(path), str(tmp_path / "out"), split={}, shard_mib=1).run()
     manifest = json.loads((out / "manifest.json").read_text())
@@ -121,7 +121,7 @@ def test_a_shard_holds_what_it_may_and_the_manifest_its_hash(tmp_path: Path, mon
 KILLED = """
 import os, shutil, signal, sys, warnings
 from pathlib import Path
-import slimlit.text.stages as stages
+import slimlit.text.prepare.stages as stages
 from slimlit.text.prepare import Preparation
 from tests.text.outputs import read
 stages.BLOCK_BYTES = 40_000
@@ -162,7 +162,7 @@ def apart(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimlit.text.stages.BLOCK_BYTES", 40_000)
+    monkeypatch.setattr("slimlit.text.prepare.stages.BLOCK_BYTES", 40_000)
     whole = Preparation(str(corpus), str(tmp_path / "whole"), split={"test": 0.1}).run()
     done = apart(KILLED, str(corpus), str(whole), str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
@@ -170,7 +170,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_bytes(
 
 
 def test_two_processes_give_the_bytes_of_one(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slimlit.text.stages.BLOCK_BYTES", 20_000)
+    monkeypatch.setattr("slimlit.text.prepare.stages.BLOCK_BYTES", 20_000)
     rules = [NumCharacters(), NumStopWords(least=0)]
     one = Preparation(str(corpus), str(tmp_path / "one"), rules=rules).run()
     two = Preparation(str(corpus), str(tmp_path / "two"), rules=rules, processes=2).run()
@@ -178,7 +178,7 @@ def test_two_processes_give_the_bytes_of_one(corpus: Path, tmp_path: Path, monke
 
 
 def test_a_worker_whose_parent_was_killed_ends_too() -> None:
-    code = "from slimlit.text.processes import each\nfrom tests.text.outputs import process\n"
+    code = "from slimlit.text.prepare.processes import each\nfrom tests.text.outputs import process\n"
     code += (
         "for pid in each(process, [1, 2, 3, 4] * 100, 2):\n    print(pid, flush=True)\n    import time; time.sleep(1)\n"
     )
@@ -216,7 +216,7 @@ def test_what_a_run_killed_after_its_last_step_left_is_removed(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("slimlit.text.workplace.shutil.rmtree", remove)
+        patch.setattr("slimlit.text.prepare.workplace.shutil.rmtree", remove)
         with pytest.raises(KeyboardInterrupt):
             Preparation(str(corpus), str(tmp_path / "out")).run()
     assert (tmp_path / "out.unfinished").exists()
@@ -232,7 +232,7 @@ def stopped(corpus: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("slimlit.text.stages.find_duplicates", stop)
+        patch.setattr("slimlit.text.prepare.stages.find_duplicates", stop)
         assert main(["prepare", "--sources", str(corpus), "--output", str(out)]) == 1
 
 
@@ -257,7 +257,7 @@ def test_a_second_run_beside_the_first_is_refused(
             Preparation(str(corpus), str(tmp_path / "out")).run()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("slimlit.text.stages.find_duplicates", again)
+    monkeypatch.setattr("slimlit.text.prepare.stages.find_duplicates", again)
     with pytest.raises(KeyboardInterrupt):
         Preparation(str(corpus), str(tmp_path / "out")).run()
 
@@ -273,7 +273,10 @@ def test_a_mistake_leaves_nothing_behind(corpus: Path, tmp_path: Path, capsys: p
     [
         (["--sourcs", "x"], "no setting 'sourcs'\ndid you mean 'sources'?"),
         (["--near_duplicates.threshold", "2"], "threshold is 2\nexpected above 0"),
-        (["--rules", "slimlit.text.rules.NumCharacter"], "did you mean 'slimlit.text.rules.NumCharacters'?"),
+        (
+            ["--rules", "slimlit.text.prepare.rules.NumCharacter"],
+            "did you mean 'slimlit.text.prepare.rules.NumCharacters'?",
+        ),
         (["--split", "{test: 1.0}"], "expected shares above 0 that leave something"),
         (["--seed", "one"], "seed"),
         (["--contained", "0"], "contained is 0"),
@@ -290,7 +293,7 @@ def test_a_mistake_is_told_in_few_lines(
 
 
 def test_the_settings_written_beside_the_data_make_it_again(corpus: Path, tmp_path: Path) -> None:
-    options = ["--rules+=slimlit.text.rules.NumStopWords", "--rules.least", "0", "--split", "{test: 0.2}"]
+    options = ["--rules+=slimlit.text.prepare.rules.NumStopWords", "--rules.least", "0", "--split", "{test: 0.2}"]
     assert main(["prepare", "--sources", str(corpus), "--output", str(tmp_path / "one"), *options]) == 0
     settings = tmp_path / "one" / "prepare.yaml"
     assert yaml.safe_load(settings.read_text())["near_duplicates"]["threshold"] == 0.8
@@ -306,7 +309,7 @@ def test_the_report_can_be_read_and_the_picture_is_one(corpus: Path, tmp_path: P
 
 MEMORY = """
 import sys
-import slimlit.text.stages as stages
+import slimlit.text.prepare.stages as stages
 from slimlit.text.prepare import Preparation
 stages.BLOCK_BYTES = 200_000
 Preparation(sys.argv[1], sys.argv[2]).run()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from slimlit.text.languages import Language
-from slimlit.text.reading import Reading, normal_form, tidy
-from slimlit.text.repetition import FrequentPhrase, RepeatedLines, RepeatedParagraphs, RepeatedPhrases
-from slimlit.text.rules import (
+from slimlit.text.prepare.languages import Language
+from slimlit.text.prepare.reading import Reading, normal_form, tidy
+from slimlit.text.prepare.repetition import FrequentPhrase, RepeatedLines, RepeatedParagraphs, RepeatedPhrases
+from slimlit.text.prepare.rules import (
     AlphabeticWords,
     BulletLines,
     EllipsisLines,

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slimlit.text.encoder import Encoder
-from slimlit.text.packing import Packed
-from slimlit.text.shard_writing import remove_unfinished, write_shards
-from slimlit.text.shards import Shards
-from slimlit.text.shuffling import Shuffle, batch_rows, num_batches
-from slimlit.text.tokenizer_training import train_tokenizer
+from slimlit.text.tokens.encoder import Encoder
+from slimlit.text.tokens.packing import Packed
+from slimlit.text.tokens.shard_writing import remove_unfinished, write_shards
+from slimlit.text.tokens.shards import Shards
+from slimlit.text.tokens.shuffling import Shuffle, batch_rows, num_batches
+from slimlit.text.tokens.tokenizer_training import train_tokenizer
 from tests.text.test_tokenizer_training import CHINESE, TEXTS
 
 DOCUMENTS = [*TEXTS[:40], "", *CHINESE[:9], "é", *TEXTS[40:60]]
@@ -99,7 +99,7 @@ def test_no_documents_make_shards_too(encoder: Encoder, tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     killed_after: int, shards: Shards, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimlit.text.shard_writing._BATCH", 1)
+    monkeypatch.setattr("slimlit.text.tokens.shard_writing._BATCH", 1)
 
     def killed() -> Iterator[str]:
         yield from DOCUMENTS[:killed_after]
@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
 def test_texts_or_settings_that_changed_since_the_kill_are_refused(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slimlit.text.shard_writing._BATCH", 1)
+    monkeypatch.setattr("slimlit.text.tokens.shard_writing._BATCH", 1)
 
     def killed() -> Iterator[str]:
         yield from DOCUMENTS

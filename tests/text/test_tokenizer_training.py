@@ -10,7 +10,7 @@ import pytest
 from slimlit.models.tokenizers import load_tokenizer
 from slimlit.privacy.ledger import Ledger, fingerprint, machine_key
 from slimlit.text.cache import cache_folder
-from slimlit.text.tokenizer_training import Kind, train_tokenizer
+from slimlit.text.tokens.tokenizer_training import Kind, train_tokenizer
 
 KINDS = get_args(Kind)
 SENTENCE = "the old river runs under seven stone bridges while 42 children watch ducks swimming towards evening"

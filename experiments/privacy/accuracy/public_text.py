@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from slimlit.text.bundles import find
+from slimlit.text.downloads.bundles import find
 
 Rows = list[tuple[str, str]]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from slimlit.text.corpus import Corpus, Longs, Numbers
-from slimlit.text.near_duplicates import NearDuplicates
-from slimlit.text.sketches import grams, num_common
-from slimlit.text.workplace import Workplace, write_bytes
+from slimlit.text.prepare.corpus import Corpus, Longs, Numbers
+from slimlit.text.prepare.near_duplicates import NearDuplicates
+from slimlit.text.prepare.sketches import grams, num_common
+from slimlit.text.prepare.workplace import Workplace, write_bytes
 
 _KEYS_AT_ONCE = 1 << 24  # of a band, held in memory; each takes 32 bytes while it is sorted
 _GRAMS_HELD = 1 << 26  # bytes of n-grams kept for the next comparison

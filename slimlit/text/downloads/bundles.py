@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slimlit.text.archives import Archive, fetch_archive
 from slimlit.text.cache import cache_folder
-from slimlit.text.extracts import Extract, Files, by_name, chinese_reviews, film_reviews
+from slimlit.text.downloads.archives import Archive, fetch_archive
+from slimlit.text.downloads.extracts import Extract, Files, by_name, chinese_reviews, film_reviews
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.text.reading import normal_form
-from slimlit.text.workplace import Workplace
+from slimlit.text.prepare.reading import normal_form
+from slimlit.text.prepare.workplace import Workplace
 
 Longs = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.int64]

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from slimlit.text.compression import create_bytes
-from slimlit.text.corpus import Corpus, Numbers
-from slimlit.text.sketches import grams, num_common
-from slimlit.text.workplace import Workplace
+from slimlit.text.prepare.corpus import Corpus, Numbers
+from slimlit.text.prepare.sketches import grams, num_common
+from slimlit.text.prepare.workplace import Workplace
 
 TRAIN = 0
 DROPPED = 255

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from slimlit.text.byte_pairs import BytePairs, Ids, Lengths, UnfitError
-from slimlit.text.stretches import Stretches
+from slimlit.text.tokens.byte_pairs import BytePairs, Ids, Lengths, UnfitError
+from slimlit.text.tokens.stretches import Stretches
 
 SAMPLE = 100_000  # characters compared before a fast way is trusted
 EVERY = 500  # later, one text of so many is compared
@@ -33,8 +33,8 @@ class Encoded:
 class Encoder:
     """A tokenizer for whole texts: nothing is cut off, padded or put around them.
 
-    Byte-level BPE goes through tiktoken (``slimlit.text.byte_pairs``), others by remembered stretches
-    (``slimlit.text.stretches``), the rest, and every text with an added token in it, through the tokenizer itself.
+    Byte-level BPE goes through tiktoken (``slimlit.text.tokens.byte_pairs``), others by remembered stretches
+    (``slimlit.text.tokens.stretches``), the rest, and every text with an added token in it, through the tokenizer itself.
 
     Guarantees:
         - the ids are those of ``tokenizer.encode(text, add_special_tokens=False)``: a fast way is taken only where the

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from slimlit.runs import write
-from slimlit.text.encoder import Encoder
-from slimlit.text.shards import FORMAT, MANIFEST, NUM_BYTES, OFFSETS, Shards, hash_file
+from slimlit.text.tokens.encoder import Encoder
+from slimlit.text.tokens.shards import FORMAT, MANIFEST, NUM_BYTES, OFFSETS, Shards, hash_file
 
 SHARD_TOKENS = 2**26
 _BATCH = 1_000_000  # characters encoded at once

@@ -1,20 +1,15 @@
-"""``slimlit prepare``: raw text to a data set with a report, by the steps of one YAML file; without torch."""
+"""``Preparation``: raw text to a data set with a report, by the steps of one YAML file."""
 
-import difflib
-import json
-import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from slimlit.text.near_duplicates import NearDuplicates
-from slimlit.text.rules import NumCharacters, Rule
+from slimlit.text.prepare.near_duplicates import NearDuplicates
+from slimlit.text.prepare.rules import NumCharacters, Rule
 
 Part = Literal["validation", "test"]
-EXAMPLE = "slimlit prepare --config configs/prepare/slimpajama.yaml --sources texts/ --output data/clean"
 
 
 @dataclass(frozen=True)
@@ -112,9 +107,9 @@ class Preparation:
         Raises:
             ValueError: the output exists, was begun with other settings or from other files, or nothing can be read.
         """
-        from slimlit.text.documents import find_files
-        from slimlit.text.stages import Work
-        from slimlit.text.workplace import Workplace
+        from slimlit.text.prepare.documents import find_files
+        from slimlit.text.prepare.stages import Work
+        from slimlit.text.prepare.workplace import Workplace
 
         files = find_files(self.sources)
         workplace = Workplace(Path(self.output).expanduser())
@@ -149,56 +144,9 @@ def _described(rule: Rule) -> dict[str, Any]:
         name: sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
         for name, value in vars(rule).items()
     }
-    return {"class_path": _path_of(type(rule)), "init_args": arguments}
+    return {"class_path": path_of(type(rule)), "init_args": arguments}
 
 
-def prepare(arguments: list[str]) -> int:
-    """The verb ``prepare``; returns the exit status."""
-    import jsonargparse
-
-    parser = jsonargparse.ArgumentParser(
-        prog="slimlit prepare",
-        description="Raw text to a data set with a report. The same command goes on with a run that was stopped.",
-        epilog=f"example: {EXAMPLE}",
-        exit_on_error=False,
-    )
-    parser.add_argument("-c", "--config", action="config", help="a YAML file with these settings")
-    parser.add_class_arguments(Preparation, sub_configs=False)
-    try:
-        chosen = parser.instantiate(parser.parse_args(arguments))
-        del chosen["config"]
-        output = Preparation(**vars(chosen)).run()
-    except jsonargparse.ArgumentError as mistake:
-        print(f"error: {_short(str(mistake), parser)}\nexample: {EXAMPLE}", file=sys.stderr)
-        return 2
-    except ValueError as mistake:
-        print(f"error: {_short(str(mistake), parser)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 1
-    report = json.loads((output / "report.json").read_text(encoding="utf-8"))
-    print((output / "report.txt").read_text(encoding="utf-8"))
-    shown = ", ".join(f"{part['documents']:,} {name}" for name, part in report["parts"].items())
-    print(f"{output}: {shown} documents; report.json, report.txt, dropped.svg, manifest.json")
-    return 0
-
-
-def _short(mistake: str, parser: Any) -> str:
-    """The lines of the parser's message that say what is wrong, and a name near one it does not know."""
-    unknown = re.search(r"[Uu]nrecognized arguments?:? -*([\w.]+)|[Oo]ption '([\w.]+)' is not accepted", mistake)
-    if unknown:
-        name = unknown[1] or unknown[2]
-        near = difflib.get_close_matches(name, [action.dest for action in parser._actions], n=1)
-        return f"no setting {name!r}" + (f"\ndid you mean {near[0]!r}?" if near else "")
-    rule = re.search(r"Given value: ([\w.]*rules?[\w.]*)$", mistake, re.MULTILINE)
-    if rule:
-        near = difflib.get_close_matches(rule[1], [_path_of(kind) for kind in Rule.__subclasses__()], n=1)
-        return f"no rule {rule[1]!r}" + (f"\ndid you mean {near[0]!r}?" if near else "")
-    _, errors, below = mistake.partition("Errors:\n")
-    said = re.split(r"^ *- ", below, flags=re.MULTILINE)[1] if errors else mistake
-    return "\n".join(line.strip() for line in said.splitlines()[:2])
-
-
-def _path_of(kind: type) -> str:
+def path_of(kind: type) -> str:
+    """The import path of a class."""
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -19,7 +19,7 @@ Integers = npt.NDArray[np.int64]
 
 
 class Shards:
-    """The documents in a folder that :func:`slimlit.text.shard_writing.write_shards` wrote.
+    """The documents in a folder that :func:`slimlit.text.tokens.shard_writing.write_shards` wrote.
 
     Nothing is read before it is asked for; each answer is a view of the mapped file wherever it lies in one shard.
 

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.text.near_duplicates import NUM_BINS
+from slimlit.text.prepare.near_duplicates import NUM_BINS
 
 Words = npt.NDArray[np.uint32]
 Longs = npt.NDArray[np.uint64]

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from slimlit.text.bundles import BUNDLES, fetch, folder_of, is_fetched
-from slimlit.text.hub import fetch_from_hub, parse
+from slimlit.text.downloads.bundles import BUNDLES, fetch, folder_of, is_fetched
+from slimlit.text.downloads.hub import fetch_from_hub, parse
 
 
 def download(arguments: list[str]) -> int:

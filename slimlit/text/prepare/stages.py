@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from slimlit.text.chunks import Counts, ReadChunk
-from slimlit.text.clusters import find_duplicates, kept_documents
-from slimlit.text.corpus import Corpus
-from slimlit.text.documents import Files, Raw, read_blocks, read_raw
-from slimlit.text.near_duplicates import NearDuplicates
-from slimlit.text.parts import deal, decontaminate, write_parts
-from slimlit.text.preparation_report import write_report
-from slimlit.text.processes import each
-from slimlit.text.workplace import Workplace
+from slimlit.text.prepare.chunks import Counts, ReadChunk
+from slimlit.text.prepare.clusters import find_duplicates, kept_documents
+from slimlit.text.prepare.corpus import Corpus
+from slimlit.text.prepare.documents import Files, Raw, read_blocks, read_raw
+from slimlit.text.prepare.near_duplicates import NearDuplicates
+from slimlit.text.prepare.parts import deal, decontaminate, write_parts
+from slimlit.text.prepare.processes import each
+from slimlit.text.prepare.report import write_report
+from slimlit.text.prepare.workplace import Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from slimlit.text.prepare import Preparation
+    from slimlit.text.prepare.preparation import Preparation
 
 BLOCK_BYTES = 8 << 20  # of a chunk: what one process reads at once, and what a killed run reads again
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from slimlit.privacy.ledger import NAME, Fingerprint, Ledger, Stage, machine_key
-from slimlit.text import vocabularies
 from slimlit.text.cache import cache_folder
+from slimlit.text.tokens import vocabularies
 
 Kind = Literal["bpe", "wordpiece", "unigram", "characters"]
 END = "<|endoftext|>"

@@ -3,7 +3,7 @@
 import string
 from abc import ABC, abstractmethod
 
-from slimlit.text.reading import Reading
+from slimlit.text.prepare.reading import Reading
 
 
 class Rule(ABC):

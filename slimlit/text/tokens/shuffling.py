@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.text.shards import Integers
+from slimlit.text.tokens.shards import Integers
 
 _ROUNDS = 8
 Words = npt.NDArray[np.uint64]

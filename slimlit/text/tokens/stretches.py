@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from slimlit.text.byte_pairs import Ids, Lengths, UnfitError
+from slimlit.text.tokens.byte_pairs import Ids, Lengths, UnfitError
 
 CAPACITY = 2**19  # stretches remembered at once; some 100 MB
 _SPACE = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from slimlit import runs
-from slimlit.text.bars import draw_bars
-from slimlit.text.documents import Files
-from slimlit.text.parts import hash_of
+from slimlit.text.prepare.bars import draw_bars
+from slimlit.text.prepare.documents import Files
+from slimlit.text.prepare.parts import hash_of
 
 
 def write_report(result: Path, settings: dict[str, Any], files: Files, found: dict[str, dict[str, Any]]) -> None:

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any
 
-from slimlit.text.reading import Reading
-from slimlit.text.rules import Rule
+from slimlit.text.prepare.reading import Reading
+from slimlit.text.prepare.rules import Rule
 
 
 class Language(Rule):

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from slimlit.text.documents import Broken, Document, Files, Raw, parse, size_of
-from slimlit.text.reading import Reading, tidy
-from slimlit.text.rules import Rule
-from slimlit.text.sketches import sketch
-from slimlit.text.workplace import Workplace, write_bytes
+from slimlit.text.prepare.documents import Broken, Document, Files, Raw, parse, size_of
+from slimlit.text.prepare.reading import Reading, tidy
+from slimlit.text.prepare.rules import Rule
+from slimlit.text.prepare.sketches import sketch
+from slimlit.text.prepare.workplace import Workplace, write_bytes
 
 NUM_SAMPLES = 5  # rejected documents shown of each rule
 _SHOWN = 200  # characters of each

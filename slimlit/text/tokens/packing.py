@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.text.shards import Integers, Shards, Tokens
+from slimlit.text.tokens.shards import Integers, Shards, Tokens
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.text.reading import Reading
-from slimlit.text.rules import Rule
+from slimlit.text.prepare.reading import Reading
+from slimlit.text.prepare.rules import Rule
 
 Integers = npt.NDArray[np.int64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
