@@ -65,8 +65,10 @@ def main() -> None:
 
 
 def fit(folder: Path, run: str, config: str, arguments: list[Any]) -> None:
-    """Fit a run that is not there yet."""
-    if not (folder / run).is_dir():
+    """Fit a run that is not there yet, or go on with one that was stopped."""
+    if (folder / run).is_dir() and not (folder / run / "student").is_dir():
+        slimlit("fit", "--run", folder / run, "--resume")
+    elif not (folder / run).is_dir():
         slimlit("fit", "--config", HERE / f"{config}.yaml", "--run", folder / run, *arguments)
 
 
