@@ -12,6 +12,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   validate   score a run on its validation texts
   test       score a run on its test texts
   predict    label the texts of a file with a run's student
+  chat       talk to a run's student
   audit      attack a run: what it tells of its training texts
   prepare    raw text to a data set with a report
   download   fetch a bundled model or text, or one of the hub
@@ -26,9 +27,10 @@ examples:
   slimlit fit --run first --resume --trainer.max_epochs 5
   slimlit test --run first
   slimlit predict --run first --data.predict texts.csv
+  slimlit chat --run first
   slimlit audit --run first
 """
-VERBS = ("fit", "validate", "test", "predict", "audit", "prepare", "download", "budget")
+VERBS = ("fit", "validate", "test", "predict", "chat", "audit", "prepare", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,6 +60,11 @@ def main(argv: list[str] | None = None) -> int:
         from slimlit.privacy.budget import budget
 
         return budget(arguments[1:])
+    if verb == "chat":
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        from slimlit.chat import chat
+
+        return chat(arguments[1:])
     if argv is None and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # classes of one's own, as python -m slimlit finds them
     from slimlit.command_line import Asked

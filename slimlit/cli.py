@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import Logger
 
 from slimlit import runs
 from slimlit.callbacks.checkpoint_file import CheckpointFile
+from slimlit.callbacks.ledger import write_origin
 from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
@@ -233,8 +234,10 @@ class SlimCLI(LightningCLI):
         lines = model.predictions(answers, datamodule)
         text = "".join(json.dumps(lines[row], ensure_ascii=False) + "\n" for row in sorted(lines))
         runs.write(self.output, text)
+        source = getattr(datamodule, "sources", {}).get("predict") or type(datamodule).__name__
+        write_origin(self.output, self.run, str(source), len(lines))
         self._account("predict", datamodule)
-        print(f"\n{len(lines)} texts labelled: {self.output}")
+        print(f"\n{len(lines)} texts answered: {self.output}")
 
     def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
         """Attack the run, write what was found, and end with status 1 where it refutes what the ledger claims."""

@@ -32,7 +32,8 @@ class Batch(TypedDict):
     ``labels`` is the class of each example; or, where places of a text are asked, what place ``[b, t]`` has to say (its class,
     or the word that comes there), -100 where nothing is asked. A language model's labels are shifted already. Where there
     is a decoder, places are those of ``decoder_input_ids``. ``position_ids`` and ``segment_ids`` (0 on padding, from 1 by
-    document) come with rows packed of several documents.
+    document) come with rows packed of several documents. ``word_ids`` is the word a token belongs to, -1 where to none; a teacher
+    with a tokenizer of its own reads ``teacher_input_ids``, and ``teacher_places`` says where in them the words of our places begin.
     """
 
     input_ids: Int[Tensor, "batch tokens"]
@@ -45,6 +46,10 @@ class Batch(TypedDict):
     segment_ids: NotRequired[Int[Tensor, "batch tokens"]]
     decoder_input_ids: NotRequired[Int[Tensor, "batch answers"]]
     decoder_attention_mask: NotRequired[Int[Tensor, "batch answers"]]
+    word_ids: NotRequired[Int[Tensor, "batch tokens"]]
+    teacher_input_ids: NotRequired[Int[Tensor, "batch teacher_tokens"]]
+    teacher_attention_mask: NotRequired[Int[Tensor, "batch teacher_tokens"]]
+    teacher_places: NotRequired[Int[Tensor, "batch tokens"]]
     teacher: NotRequired["Output"]
 
 
@@ -62,10 +67,21 @@ class WordHead:
 
 
 @dataclass(frozen=True)
+class TopWords:
+    """The likeliest words of each place: logarithms of their probabilities at one temperature, and that of all others together."""
+
+    log_probabilities: Float[Tensor, "batch tokens k"]
+    words: Int[Tensor, "batch tokens k"]
+    rest: Float[Tensor, "batch tokens"]
+
+
+@dataclass(frozen=True)
 class Output:
     """What a network says of a batch: logits and, where asked for, its inner states by layer.
 
-    A language model asked for ``words`` makes no logits: they have no classes then, and ``words`` says what they would be.
+    A language model asked for ``words`` makes no logits: they have no classes then, and ``words`` says what they would be. A
+    cache that kept what enters its head gives ``word_states``, which the task puts under the head again; one that kept the
+    likeliest words alone gives ``top``.
 
     Layers count from 1; ``hidden_states[0]`` is what enters layer 1. Queries, keys and values are those of the
     layer's self-attention, split into its own heads.
@@ -78,6 +94,8 @@ class Output:
     values: Mapping[int, Float[Tensor, "batch heads tokens head_width"]] = field(default_factory=dict)
     pooling_weights: Float[Tensor, "batch pooling_heads tokens"] | None = None
     words: WordHead | None = None
+    word_states: Float[Tensor, "batch answers width"] | None = None
+    top: TopWords | None = None
 
 
 @runtime_checkable

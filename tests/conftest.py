@@ -9,8 +9,10 @@ os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as slimlit sets it: threads that spin made tests ten times as slow
 
-from slimlit.data.toy import write_toy_files
-from slimlit.models.toy import write_toy_model
+from slimlit.data.toy import toy_reviews, write_toy_files, write_toy_translations
+from slimlit.data.toy_tags import write_toy_sentences
+from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
+from slimlit.models.toy_chat import write_toy_chat_model
 from slimlit.text.downloads.bundles import BUNDLES
 
 
@@ -37,23 +39,59 @@ def toy_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_sentence_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.jsonl, validation.jsonl and test.jsonl of toy sentences."""
+    folder = tmp_path_factory.mktemp("toy-sentences")
+    write_toy_sentences(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text file with a document a line."""
+    file = tmp_path_factory.mktemp("toy-text") / "text.txt"
+    file.write_text("\n".join(review.text for review in toy_reviews(160)))
+    return file
+
+
+@pytest.fixture(scope="session")
+def toy_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Llama with a tokenizer of bytes and toy words."""
+    folder = tmp_path_factory.mktemp("toy-decoder")
+    write_toy_decoder(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def toy_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder whose bundles are toys, so that configs and README commands run as they are, without a network."""
     cache = tmp_path_factory.mktemp("toy-cache")
     write_toy_model(cache / "bundles" / "minilm", layers=6, width=32, heads=4, max_positions=128)
-    from slimlit.models.gguf_llama import keep_llama
-    from tests.models.gguf_files import tiny_llama, write_gguf
-
-    write_gguf(cache / "toy.gguf", tiny_llama())
-    chat = keep_llama({"toy.gguf": (cache / "toy.gguf").read_bytes()}).files
+    write_toy_chat_model(cache / "bundles" / "smollm2", layers=30, width=16, heads=2, max_positions=512)
     for name, bundle in BUNDLES.items():
         folder = cache / "bundles" / name
-        if name == "smollm2":
-            folder.mkdir()
-            for file, content in chat.items():
-                (folder / file).write_bytes(content)
         if bundle.main:
             write_toy_files(folder, num_train=480, num_other=2, language="zh" if name.startswith("chinese") else "en")
             (folder / "train.csv").rename(folder / bundle.main)
         (folder / "manifest.json").write_text("{}")
     return cache
+
+
+@pytest.fixture(scope="session")
+def toy_translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """train.tsv, validation.tsv and test.tsv of toy translations, a fresh ``model`` for them, and a ``trained`` one."""
+    from tests.tasks.translators import write_trained_translator
+
+    folder = tmp_path_factory.mktemp("toy-translator")
+    write_toy_translations(folder)
+    write_toy_translator(folder / "model")
+    write_trained_translator(folder, folder / "trained")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Llama with a byte-level tokenizer and a chat template."""
+    folder = tmp_path_factory.mktemp("toy-chat-model")
+    write_toy_chat_model(folder)
+    return folder

@@ -9,17 +9,30 @@ import slimlit
 ROOT = Path(slimlit.__file__).parent
 FLOORS = {
     "types": 0,
-    "text": 1,
+    "text": 1, "vocabulary": 1,
     "data": 2, "models": 2, "losses": 2, "explain": 2,
     "tasks": 3, "callbacks": 3,
-    "cli": 4, "auditor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
-    "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.gram": 2, "privacy.noise": 2, "privacy.probe": 2, "privacy.rows": 2, "privacy.trees": 2,
+    "cli": 4, "chat": 4, "auditor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
+    "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.gram": 2, "privacy.noise": 2, "privacy.probe": 2, "privacy.rows": 2, "privacy.trees": 2, "privacy.word_products": 2,
 }  # fmt: skip
 ENGINE = {
-    f"privacy.{name}" for name in ("recording", "rows", "trees", "contributions", "gram", "engine", "noise", "probe")
+    f"privacy.{name}"
+    for name in ("recording", "rows", "trees", "contributions", "gram", "engine", "noise", "probe", "word_products")
 }  # the rest: no torch
 LIBRARIES = {
-    "torch": {"types", "data", "models", "losses", "explain", "tasks", "callbacks", "cli", "auditor", *ENGINE},
+    "torch": {
+        "types",
+        "vocabulary",
+        "data",
+        "models",
+        "losses",
+        "explain",
+        "tasks",
+        "callbacks",
+        "cli",
+        "auditor",
+        *ENGINE,
+    },
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults"},
     "transformers": {"models", "text"},  # in text within functions only: tests/text/test_imports.py
     "tiktoken": {"text"},

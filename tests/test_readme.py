@@ -1,6 +1,8 @@
 """Every command of the README and of docs/ runs, in order, as it is written but for fewer batches; bundles are toys."""
 
 import csv
+import io
+import json
 import re
 import shlex
 import subprocess
@@ -13,7 +15,10 @@ import yaml
 
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
-from slimlit.data.toy import toy_reviews
+from slimlit.data.toy import toy_reviews, toy_translations, write_toy_translations
+from slimlit.data.toy_dialogues import write_toy_dialogues
+from slimlit.data.toy_tags import write_toy_sentences
+from slimlit.models.toy import write_toy_translator
 from tests.text.outputs import toy_page
 
 ROOT = Path(__file__).parents[1]
@@ -32,15 +37,23 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as the README's reader has it: the repository's configs, a CSV, the loss written to a file."""
+    """A folder as the README's reader has it: the repository's configs, a CSV, tagged sentences, the loss written to a file."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "configs").symlink_to(ROOT / "configs")
     with (folder / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "stars"), *((r.text, r.label) for r in toy_reviews(80))])
+    write_toy_translations(folder, num_train=40, num_other=4)
+    write_toy_translator(folder / "vocabulary", max_positions=512)
+    lines = [{"document": text, "summaries": [said]} for text, said in toy_translations(40)]
+    (folder / "papers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "new.csv").write_text("review\nthe film was joyful\n")
     (folder / "texts").mkdir()
     for number in range(30):
         (folder / "texts" / f"{number:02d}.txt").write_text(f"{toy_page(number)}\n\n{toy_page(number + 100)}")
+    write_toy_dialogues(folder / "dialogues.jsonl", 60)
+    write_toy_sentences(folder / "toy", num_train=200, num_other=2)
+    (folder / "toy" / "train.jsonl").rename(folder / "sentences.jsonl")
+    (folder / "new.txt").write_text("the film was in the city with the director\n")
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder
@@ -52,7 +65,8 @@ def test_every_command_runs(page: Path, workplace: Path, toy_bundles: Path, monk
     monkeypatch.chdir(workplace)
     monkeypatch.syspath_prepend(workplace)
     monkeypatch.setattr(SlimCLI, "loggers", lambda self: [])  # W&B has its own tests; this spares seconds a command
-    for command in commands(page):
+    for line in commands(page):
+        command = line[line.index("|") + 1 :] if "|" in line else line
         if command[0] == "make":
             done = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
             assert done.returncode == 0, (command, done.stderr)
@@ -60,6 +74,7 @@ def test_every_command_runs(page: Path, workplace: Path, toy_bundles: Path, monk
             if "two_processes" in " ".join(command):
                 continue  # run by tests/test_first_path.py
             short = SHORT if command[3] == "fit" else []
+            monkeypatch.setattr(sys, "stdin", io.StringIO("what colour is the sky?\n"))  # for chat
             assert main([*command[3:], *short]) == 0, command
         else:
             pytest.fail(f"a command no test knows how to run: {' '.join(command)}")

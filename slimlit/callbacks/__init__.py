@@ -3,7 +3,21 @@
 from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
+from slimlit.callbacks.entity_report import EntityReport
 from slimlit.callbacks.evaluation_report import EvaluationReport
+from slimlit.callbacks.generation_report import GenerationReport
+from slimlit.callbacks.reply_report import ReplyReport
+from slimlit.callbacks.student_writes import StudentWrites
 from slimlit.callbacks.teacher_cache import TeacherCache
 
-__all__ = ["AttentionMaps", "Canaries", "DifferentialPrivacy", "EvaluationReport", "TeacherCache"]
+__all__ = [
+    "AttentionMaps",
+    "Canaries",
+    "DifferentialPrivacy",
+    "EntityReport",
+    "EvaluationReport",
+    "GenerationReport",
+    "ReplyReport",
+    "StudentWrites",
+    "TeacherCache",
+]

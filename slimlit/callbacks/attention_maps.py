@@ -194,6 +194,8 @@ def _find_example(data: Any, split: Any, row: int, input_ids: torch.Tensor) -> _
 
 
 def _prediction(output: Output, number: int, labels: Sequence[str]) -> tuple[str, str]:
+    if output.logits.dim() == 3:
+        return "", "student: a tag a word"
     probabilities = torch.softmax(output.logits[number].float(), dim=-1)
     best = int(probabilities.argmax())
     return labels[best], f"student: {labels[best]} ({float(probabilities[best]):.2f})"

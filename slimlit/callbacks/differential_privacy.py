@@ -18,7 +18,7 @@ from torch import Tensor, distributed, nn
 from slimlit.callbacks.canaries import plant_canaries
 from slimlit.callbacks.refusals import problems, refuse_another
 from slimlit.data.batches import cuts
-from slimlit.data.tokenized import TokenizedTexts
+from slimlit.data.module import TextModule
 from slimlit.privacy.accounting import NoisySteps, epsilon_of, noise_for
 from slimlit.privacy.engine import ClippedGradients, Clipping
 from slimlit.privacy.journal import Journal, Mechanism
@@ -143,7 +143,7 @@ class DifferentialPrivacy(Callback):
         self.journal = Journal(Run(Path(trainer.default_root_dir)).private)
         self.secret = self._secret(trainer)
 
-        def draw(texts: TokenizedTexts, num_taken: Callable[[], int]) -> PoissonBatches:
+        def draw(texts: Any, num_taken: Callable[[], int]) -> PoissonBatches:
             return PoissonBatches(
                 texts.lengths,
                 self.expected / self.num_units,
@@ -173,6 +173,9 @@ class DifferentialPrivacy(Callback):
         """
         problem = next(problems(trainer, module), None)
         if problem is not None:
+            raise ValueError(f"no privacy this way: {problem}")
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if isinstance(data, TextModule) and (problem := data.unprotected(self.group_column)) is not None:
             raise ValueError(f"no privacy this way: {problem}")
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, show
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.explain.heat_map import draw_heat_maps
+from slimlit.tasks.base import Task
 
 
 @dataclass
@@ -47,6 +48,17 @@ class EvaluationReport(Callback):
         self._started = 0.0
         self._validation_started = 0.0
         self._num_examples = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a task whose answers are not one class a text.
+
+        Raises:
+            ValueError: it is another.
+        """
+        if isinstance(pl_module, Task) and pl_module.kind == "token_classification":
+            raise ValueError(
+                "EvaluationReport compares the classes of texts, and here words have them\nuse EntityReport"
+            )
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""

@@ -1,5 +1,7 @@
 """Writes what a run's model owes to which data: its own training, and all that went before it."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 from lightning.pytorch import Trainer
@@ -7,6 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
+from slimlit.data import TextModule
 from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
 from slimlit.runs import Run, write
@@ -30,12 +33,55 @@ def write_ledger(trainer: Trainer, task: Task, run: Run, is_selected: bool) -> N
         for one in trainer.callbacks  # type: ignore[attr-defined]
     )
     data = trainer.datamodule  # type: ignore[attr-defined]
-    ledger = _before(task, getattr(data, "tokenizer_source", None)) + Ledger(
-        _stages(trainer, run, is_selected), _notes(trainer)
-    )
+    stages = _stages(trainer, run, is_selected)
+    before = _before(task, getattr(data, "tokenizer_source", None))
+    ledger = before + _of_texts(stages) + Ledger(stages, _notes(trainer))
     write(run.ledger, ledger.text())
     write(run.student / NAME, ledger.text())
     write(run.student / STATEMENT, ledger.statement())
+
+
+def write_origin(output: Path, run: Run, source: str, num_texts: int) -> None:
+    """Beside what ``predict`` wrote, write what its rows owe: the run's ledger, and the texts they were made of.
+
+    Whoever trains on the rows finds it there, and takes it into the ledger of the student.
+
+    Args:
+        output: the file of rows.
+        run: whose student wrote them.
+        source: the file or name the texts came from.
+        num_texts: rows.
+    """
+    known = Ledger.read(run.ledger) if run.ledger.is_file() else Ledger(notes=[_unknown(str(run.folder))])
+    splits = [stage.split for stage in known.stages if stage.source == source]
+    rows = {"source": source, "split": splits[0] if splits else "train", "num_units": num_texts, "run": run.name}
+    about = "Each row of the file beside this was made of one text, by a model with this ledger; the file itself hides none."
+    write(origin_of(output), json.dumps({**json.loads(known.text()), "rows": rows, "about": about}, indent=2) + "\n")
+
+
+def origin_of(rows: Path) -> Path:
+    """Where the ledger of a file of rows is, if a model wrote them."""
+    return rows.with_name(f"{rows.name}.{NAME}")
+
+
+def _of_texts(stages: list[Stage]) -> Ledger:
+    """What the texts of those stages owe, where a model wrote them: its ledger, and that they stand for other texts."""
+    whole = Ledger()
+    for stage in stages:
+        origin = origin_of(Path(stage.source))
+        if not origin.is_file():
+            continue
+        whole += Ledger.read(origin)
+        rows = json.loads(origin.read_text(encoding="utf-8")).get("rows")
+        if rows is None:
+            whole += Ledger(notes=[f"Of which texts {stage.source} was made: {origin} does not say."])
+            continue
+        why = f"{rows['run']} made each row of {stage.source} of one of these texts"
+        link = Stage(
+            stage.run, "reading", rows["source"], rows["split"], stage.data, int(rows["num_units"]), stage.unit
+        )
+        whole += Ledger([replace(link, steps=[], why=why)])
+    return whole
 
 
 def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
@@ -48,8 +94,9 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
             continue
         texts = splits[split]
         source = sources.get(split) or sources.get("train") or type(data).__name__
-        real = len(texts) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        identity = fingerprint(texts.texts[:real], None if texts.pairs is None else texts.pairs[:real], key)
+        known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
+        real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
+        identity = fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
         known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
         if split == "validation":

@@ -78,8 +78,15 @@ class Examples(Dataset[Batch]):
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each example that the network reads."""
-        return self.columns["input_ids"].lengths
+        """Tokens of each example that the network reads, on both sides where there is a decoder."""
+        lengths = self.columns["input_ids"].lengths
+        answers = self.columns.get("decoder_input_ids")
+        return lengths if answers is None else lengths + answers.lengths
+
+    @property
+    def answer_lengths(self) -> npt.NDArray[np.int64]:
+        """Places of each example that may be asked a word: the decoder's, where there is one."""
+        return self.columns["decoder_input_ids" if "decoder_input_ids" in self.columns else "input_ids"].lengths
 
     def __len__(self) -> int:
         return len(self.columns["input_ids"].offsets) - 1

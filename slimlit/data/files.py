@@ -74,7 +74,7 @@ def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
     """
     texts = Texts(pairs=None if columns.pair is None else [])
     seen: list[str] = []
-    records = iter(_records(source, split, texts.broken))
+    records = iter(read_records(source, split, texts.broken))
     first = list(islice(records, 1000))  # JSON lines may leave out what is empty
     if first:
         seen = list(dict.fromkeys(name for record in first for name in record))
@@ -120,7 +120,12 @@ def _check_columns(source: str, columns: Columns, seen: list[str]) -> None:
             )
 
 
-def _records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
+def read_records(source: str, split: str, broken: list[str]) -> Iterator[Record]:
+    """The rows of a file, folder, bundled name or hub name, by column; what cannot be read is described in ``broken``.
+
+    Raises:
+        ValueError: there is no such thing, or nothing that has rows.
+    """
     path = Path(source).expanduser()
     if not path.exists() and source in BUNDLES:
         path = find_bundle(source)
@@ -207,12 +212,17 @@ def _part(loaded: Any, source: str, split: str) -> Iterator[Record]:
         if split not in loaded:
             raise ValueError(f"{source} has no split {split!r}\nit has: {', '.join(loaded)}")
         loaded = loaded[split]
-    names = {column: feature.names for column, feature in loaded.features.items() if hasattr(feature, "names")}
+    kinds = {
+        column: getattr(feature, "feature", feature) for column, feature in loaded.features.items()
+    }  # of lists too
+    names = {column: kind.names for column, kind in kinds.items() if hasattr(kind, "names")}
     for record in loaded:
         yield {column: _class_name(names.get(column), value) for column, value in record.items()}
 
 
 def _class_name(names: list[str] | None, value: Any) -> Any:
-    if names is None or not isinstance(value, int):
+    if names is None or not isinstance(value, int | list):
         return value
+    if isinstance(value, list):
+        return [_class_name(names, one) for one in value]
     return names[value] if 0 <= value < len(names) else None

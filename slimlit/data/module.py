@@ -1,7 +1,7 @@
 """``TextModule``: what every data module shares: a tokenizer, splits read once, and batches that resume exactly."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
+from slimlit.models import PreTrainedModel
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
 
@@ -76,6 +77,11 @@ class TextModule(LightningDataModule):
                 )
         return self._tokenizer
 
+    @property
+    def teacher_tokenizer(self) -> Tokenizer | None:
+        """The teacher's, where it reads the same words in tokens of its own; None where it reads ours."""
+        return None
+
     def setup(self, stage: str) -> None:
         """Read and tokenise the splits the stage needs, once.
 
@@ -110,6 +116,18 @@ class TextModule(LightningDataModule):
         raise ValueError(
             f"{type(self).__name__} knows no groups\nleave group_column out: each example is then protected alone"
         )
+
+    def unprotected(self, group_column: str | None) -> str | None:
+        """Why clipping examples (or groups) one by one would not protect whoever wrote them; None where it does."""
+        return None
+
+    def ledger_texts(self, name: str) -> tuple[Sequence[str], Sequence[str] | None]:
+        """The texts of a split (and their pairs) that the privacy ledger knows it by, whatever was made of them."""
+        split = self.splits[name]
+        return split.texts, split.pairs
+
+    def prepare_student(self, student: PreTrainedModel) -> None:
+        """Called before a student is written: to give it what it must know to be used on such texts."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must have again: texts, labels and batches."""

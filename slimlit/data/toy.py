@@ -103,3 +103,31 @@ def write_toy_files(folder: Path, num_train: int = 320, num_other: int = 64, lan
             writer = csv.writer(file)
             writer.writerow(("text", "label"))
             writer.writerows((review.text, review.label) for review in toy_reviews(count, seed, language))
+
+
+_TRANSLATED = {
+    "the": "der", "dog": "hund", "cat": "kater", "man": "mann", "small": "kleine", "old": "alte", "black": "schwarze",
+    "sees": "sieht", "hears": "hoert", "follows": "verfolgt", "today": "heute", "again": "wieder",
+}  # fmt: skip
+
+
+def toy_dictionary() -> dict[str, str]:
+    """Every word of the toy translations, and the one word it becomes."""
+    return dict(_TRANSLATED)
+
+
+def toy_translations(num_examples: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Sentences of 3 to 7 words and their translations, word for word: a BLEU of 100 is reachable."""
+    random = np.random.default_rng(seed)
+    words = list(_TRANSLATED)
+    chosen = [random.choice(words, size=random.integers(3, 8)) for _ in range(num_examples)]
+    return [(" ".join(one), " ".join(_TRANSLATED[str(word)] for word in one)) for one in chosen]
+
+
+def write_toy_translations(folder: Path, num_train: int = 640, num_other: int = 48) -> None:
+    """Write ``train.tsv``, ``validation.tsv`` and ``test.tsv`` with columns source and target."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (split, count) in enumerate({"train": num_train, "validation": num_other, "test": num_other}.items()):
+        rows = [("source", "target"), *toy_translations(count, seed)]
+        text = "".join("\t".join(row) + "\n" for row in rows)
+        (folder / f"{split}.tsv").write_text(text, encoding="utf-8")

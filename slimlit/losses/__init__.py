@@ -5,6 +5,19 @@ from slimlit.losses.base import Loss
 from slimlit.losses.hard_labels import HardLabels
 from slimlit.losses.hidden_states import HiddenStates
 from slimlit.losses.soft_targets import SoftTargets
+from slimlit.losses.top_targets import TopTargets
+from slimlit.losses.vocabulary_labels import VocabularyLabels
+from slimlit.losses.vocabulary_targets import VocabularyTargets
 from slimlit.losses.weighted_sum import WeightedSum
 
-__all__ = ["AttentionRelations", "HardLabels", "HiddenStates", "Loss", "SoftTargets", "WeightedSum"]
+__all__ = [
+    "AttentionRelations",
+    "HardLabels",
+    "HiddenStates",
+    "Loss",
+    "SoftTargets",
+    "TopTargets",
+    "VocabularyLabels",
+    "VocabularyTargets",
+    "WeightedSum",
+]

@@ -55,9 +55,13 @@ class AttentionRelations(Loss):
         """Check layers and widths.
 
         Raises:
-            ValueError: no teacher, a layer that a network does not have, or a width the relation heads do not divide.
+            ValueError: no teacher, an encoder-decoder, a layer that a network does not have, or a width the relation heads do not divide.
         """
         theirs = teacher_of(self, teacher).config
+        if theirs.is_encoder_decoder or student.config.is_encoder_decoder:
+            raise ValueError(
+                "AttentionRelations reads one stack of layers, and an encoder-decoder has two\nuse HiddenStates"
+            )
         self.relation_heads = self.relation_heads or int(theirs.num_attention_heads)
         for role, config, layer in (
             ("student", student.config, self.student_layer),

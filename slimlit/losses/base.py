@@ -5,7 +5,7 @@ from typing import TypeVar
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from slimlit.types import Batch, Configured, Needs, Output
+from slimlit.types import Batch, Configured, Needs, Output, WordHead
 
 T = TypeVar("T")
 
@@ -47,6 +47,16 @@ def teacher_of(loss: Loss, teacher: T | None) -> T:
             f"{type(loss).__name__} compares with a teacher and there is none\nset model.init_args.teacher"
         )
     return teacher
+
+
+def words_of(loss: Loss, output: Output, role: str) -> WordHead:
+    """What a language model says before its logits are made, which this loss reads."""
+    if output.words is None:
+        raise ValueError(
+            f"{type(loss).__name__} reads the words of a language model and the {role} is none\n"
+            "use HardLabels or SoftTargets for classes"
+        )
+    return output.words
 
 
 def mean_of_asked(

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slimlit.losses.base import Loss, teacher_of
+from slimlit.models.reading import depth
 from slimlit.types import Batch, Configured, Output
 
 
@@ -14,7 +15,7 @@ class HiddenStates(Loss):
     """Mean squared distance between hidden states of paired layers, one number per example.
 
     ``L_b = mean over pairs (s, t) of 1 / (|x_b| width) sum_{i in x_b} ||P_st h^S_{s,i} - h^T_{t,i}||^2``, where ``x_b``
-    are the example's own tokens and ``P`` is the identity where widths are equal.
+    are the example's own tokens (the decoder's, where there is one) and ``P`` is the identity where widths are equal.
 
     Guarantees:
         - never reads a padded token; never mixes two examples.
@@ -41,13 +42,13 @@ class HiddenStates(Loss):
             ValueError: no teacher, or a layer that a network does not have.
         """
         ours, theirs = student.config, teacher_of(self, teacher).config
-        for layer, depth, role in [
-            *((mine, ours.num_hidden_layers, "student") for mine, _ in self.pairs),
-            *((other, theirs.num_hidden_layers, "teacher") for _, other in self.pairs),
+        for layer, deepest, role in [
+            *((mine, depth(ours), "student") for mine, _ in self.pairs),
+            *((other, depth(theirs), "teacher") for _, other in self.pairs),
         ]:
-            if not 0 <= layer <= depth:
+            if not 0 <= layer <= deepest:
                 raise ValueError(
-                    f"HiddenStates pairs layer {layer} of a {role} of {depth} layers\nexpected 0 to {depth}"
+                    f"HiddenStates pairs layer {layer} of a {role} of {deepest} layers\nexpected 0 to {deepest}"
                 )
         if ours.hidden_size != theirs.hidden_size:
             make = [nn.Linear(ours.hidden_size, theirs.hidden_size, bias=False) for _ in self.pairs]
@@ -56,7 +57,7 @@ class HiddenStates(Loss):
     def forward(self, student: Output, teacher: Output | None, batch: Batch) -> Float[Tensor, " batch"]:
         """The mean squared distance of each example."""
         target = teacher_of(self, teacher)
-        real = batch["attention_mask"].bool()
+        real = batch.get("decoder_attention_mask", batch["attention_mask"]).bool()
         total = torch.zeros(len(real), device=real.device)
         for number, (ours, theirs) in enumerate(self.pairs):
             states = _without_padding(student.hidden_states[ours], real)

@@ -32,8 +32,21 @@ def check_text(config: PreTrainedConfig, role: str, tokenizer: PreTrainedTokeniz
         )
 
 
-def check_teacher(teacher: Network, student: PreTrainedConfig, head: Head, tokenizer: PreTrainedTokenizerBase) -> None:
-    """The teacher knows the same classes, and reads the same tokens, as the student.
+def check_teacher(
+    teacher: Network,
+    student: PreTrainedConfig,
+    head: Head,
+    tokenizer: PreTrainedTokenizerBase,
+    own: PreTrainedTokenizerBase | None = None,
+) -> None:
+    """The teacher knows the same classes, and reads the same tokens, as the student, or those of its own tokenizer.
+
+    Args:
+        teacher: to check.
+        student: the student's configuration.
+        head: what both answer.
+        tokenizer: the student's.
+        own: the teacher's, where the data gives it tokens of its own for the same words.
 
     Raises:
         ValueError: an untrained head, other classes, or another vocabulary.
@@ -46,11 +59,19 @@ def check_teacher(teacher: Network, student: PreTrainedConfig, head: Head, token
     known = teacher.known_labels(head)
     if known is not None:
         check_labels(known, "teacher", head.labels)
+    if own is not None:
+        check_vocabulary(teacher, "teacher", own, "teacher_tokenizer")
+        return
     teacher_config = teacher.config(head)
     if teacher_config.vocab_size != student.vocab_size:
         raise ValueError(
             f"teacher and student differ in their vocabularies: {teacher_config.vocab_size:,} and {student.vocab_size:,} tokens\n"
             "both must read the same tokens: make the student of this teacher (slimlit.models.Shrunk)"
+            + (
+                "\nor let words align them: data.init_args.teacher_tokenizer"
+                if head.kind == "token_classification"
+                else ""
+            )
         )
     check_vocabulary(teacher, "teacher", tokenizer)
 
@@ -69,7 +90,9 @@ def check_labels(known: Sequence[str], role: str, labels: Sequence[str]) -> None
         )
 
 
-def check_vocabulary(network: Network, role: str, tokenizer: PreTrainedTokenizerBase) -> None:
+def check_vocabulary(
+    network: Network, role: str, tokenizer: PreTrainedTokenizerBase, setting: str = "tokenizer"
+) -> None:
     """The network reads the tokens that the data's tokenizer writes.
 
     Raises:
@@ -78,7 +101,7 @@ def check_vocabulary(network: Network, role: str, tokenizer: PreTrainedTokenizer
     source = network.tokenizer_source
     if source is not None and load_tokenizer(source).get_vocab() != tokenizer.get_vocab():
         raise ValueError(
-            f"the {role}'s tokenizer ({source}) differs from the data's\nset data.init_args.tokenizer: {source}"
+            f"the {role}'s tokenizer ({source}) differs from the data's\nset data.init_args.{setting}: {source}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from slimlit.models.attention import Recorded, recorded_attention
+from slimlit.models.packing import packed_inputs
 from slimlit.models.sequence_classifier import SequenceClassifierOutput
 from slimlit.models.word_head import unread_words
 from slimlit.types import Batch, Needs, Output, WordHead
@@ -71,6 +72,9 @@ def _states(answer: Any) -> Any:
 def _run(network: PreTrainedModel, batch: Batch, hidden: bool) -> Any:
     accepted = _accepted_inputs(type(network))  # type: ignore[arg-type]
     inputs: dict[str, Any] = {name: batch[name] for name in _INPUTS if name in batch and name in accepted}  # type: ignore[literal-required]
+    if "segment_ids" in batch:
+        inputs.pop("attention_mask", None)
+        inputs |= packed_inputs(network, batch)
     if "use_cache" in accepted:
         inputs["use_cache"] = False  # of keys and values, for writing word after word
     return network(**inputs, output_hidden_states=hidden)

@@ -12,11 +12,23 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from slimlit.types import Batch, Needs, Output
+from slimlit.models.network import Kind
+from slimlit.types import Batch, Needs, Output, TopWords
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 Identity = dict[str, Any]
+TOP = ("top_logs", "top_words", "top_rest")
+OF_WORDS = ("words", *TOP)  # kept in the place of a language model's logits
+
+
+@runtime_checkable
+class FixedAnswers(Protocol):
+    """Texts whose words are asked on another side: a decoder's."""
+
+    @property
+    def answer_lengths(self) -> npt.NDArray[Any]:
+        """The places of each example that may be asked a word."""
 
 
 @runtime_checkable
@@ -37,23 +49,36 @@ class FixedTexts(Protocol):
     def __len__(self) -> int: ...
 
 
-def identify(teacher: str, split: FixedTexts, needs: Needs, precision: str) -> Identity:
+def identify(
+    teacher: str,
+    split: FixedTexts,
+    needs: Needs,
+    precision: str,
+    top: tuple[int, float] | None = None,
+    kind: Kind = "sequence_classification",
+) -> Identity:
     """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
 
     Args:
         teacher: its :func:`~slimlit.models.fingerprint.fingerprint`.
         split: the texts.
-        needs: outputs beyond the logits.
+        needs: outputs beyond the logits, or with ``words`` instead of them.
         precision: of the arithmetic, in words.
+        top: how many of the likeliest words to keep, and at what temperature, in the place of ``words``.
+        kind: of the teacher's head: logits of ``token_classification`` are kept by token, as states are.
     """
-    return {
+    if top is not None:
+        needs = (needs - {"words"}) | set(TOP)
+    found = {
         "format": FORMAT,
+        "kind": kind,
         "teacher": teacher,
         "texts": split.fingerprint,
         "num_examples": len(split),
-        "needs": sorted(needs | {"logits"}),
+        "needs": sorted(needs if needs & set(OF_WORDS) else needs | {"logits"}),
         "precision": precision,
     }
+    return found if top is None else {**found, "top": list(top)}
 
 
 def folder_for(root: Path, identity: Identity) -> Path:
@@ -64,7 +89,9 @@ def folder_for(root: Path, identity: Identity) -> Path:
 class TeacherOutputs:
     """The stored outputs of one split, ready to be read by ``example_id``.
 
-    Logits are held in memory; states by token stay on disk, memory-mapped, and are read where a batch needs them.
+    Logits of texts are held in memory; states and logits by token stay on disk, memory-mapped, and are read where a batch needs
+    them. Of a language model's words the states that enter its head are kept: all logits, at any temperature, in the room of one
+    state.
     """
 
     def __init__(self, folder: Path, identity: Identity, split: FixedTexts, verify: bool = True) -> None:
@@ -81,43 +108,76 @@ class TeacherOutputs:
         """
         dtypes = _checked_manifest(folder, identity, verify)
         arrays = {name: _open(folder / f"{name}.npy", dtypes[name]) for name in dtypes}
-        self.logits = arrays.pop("logits").clone().float()
+        in_memory = "logits" in arrays and identity["kind"] != "token_classification"
+        self.logits = arrays.pop("logits").clone().float() if in_memory else None
         self.states = arrays
-        self.lengths = torch.as_tensor(np.asarray(split.lengths), dtype=torch.int64)
-        self.offsets = torch.as_tensor(offsets_of(split.lengths)[:-1])
-        if any(len(state) != int(self.lengths.sum()) for state in arrays.values()) or len(self.logits) != len(split):
+        self.answers = torch.as_tensor(np.asarray(answer_lengths(split)), dtype=torch.int64)
+        self.starts = torch.as_tensor(offsets_of(answer_lengths(split))[:-1])
+        num_texts = len(split) if self.logits is None else len(self.logits)
+        num_places = int(self.answers.sum())
+        if any(len(state) != num_places for state in arrays.values()) or num_texts != len(split):
             raise _refusal(folder, "its arrays have other sizes than the texts")
+
+    @property
+    def num_bytes(self) -> int:
+        """What is kept, on disk and in memory."""
+        held = [*self.states.values(), *([] if self.logits is None else [self.logits])]
+        return sum(state.numel() * state.element_size() for state in held)
 
     def to(self, device: torch.device) -> "TeacherOutputs":
         """The same with its logits on ``device``, where they are read without waiting for it."""
-        self.logits = self.logits.to(device)
+        self.logits = None if self.logits is None else self.logits.to(device)
         return self
 
-    def rows(self, example_id: Int[Tensor, " batch"], tokens: int) -> Output:
+    def rows(self, example_id: Int[Tensor, " batch"], tokens: int, answers: int | None = None) -> Output:
         """The outputs of those examples, states padded with zeros to ``tokens``, on the device of ``example_id``.
+
+        Where there is a decoder, states are its own, and padded to ``answers``.
 
         An empty example, -1, gets another's logits and states of zero; its loss has no weight.
         """
-        logits = self.logits.index_select(0, example_id.clamp(min=0))
-        if not self.states:
+        logits = None if self.logits is None else self.logits.index_select(0, example_id.clamp(min=0))
+        if logits is not None and not self.states:
             return Output(logits=logits)
         rows = example_id.cpu()
-        lengths = self.lengths[rows] * (rows >= 0)
-        spans = list(zip(self.offsets[rows].tolist(), lengths.tolist(), strict=True))
-        longest = max(length for _, length in spans)
-        if longest > tokens:
-            raise ValueError(f"a batch is {tokens} tokens wide where the cached teacher saw {longest}")
+        width = tokens if answers is None else answers
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
+        answered: dict[str, Tensor] = {}
         for name, flat in self.states.items():
+            state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), width)
+            if name in OF_WORDS:
+                answered[name] = state.to(example_id.device)
+                continue
+            if name == "logits":
+                logits = state.to(example_id.device)
+                continue
             part, _, layer = name.partition(".")
-            # reads only the rows' own tokens, and faster than one index_select over padded positions
-            state = nn.utils.rnn.pad_sequence(
-                [flat[start : start + length] for start, length in spans], batch_first=True
-            )
-            state = nn.functional.pad(state, (0, 0) * (state.ndim - 2) + (0, tokens - longest))
             state = state if part == "hidden_states" else state.transpose(1, 2)
             groups[part][int(layer)] = state.to(example_id.device)
-        return Output(logits, groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
+        if logits is None:
+            logits = next(iter(answered.values())).new_zeros(len(rows), width, 0).float()
+        top = None
+        if TOP[0] in answered:
+            logs, words, rest = (answered[name] for name in TOP)
+            top = TopWords(logs, words.long(), rest)
+        inner = (groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
+        return Output(logits, *inner, word_states=answered.get("words"), top=top)
+
+
+def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tensor:
+    """Stretches of a flat array, padded with zeros to ``tokens``."""
+    spans = list(zip(starts.tolist(), lengths.tolist(), strict=True))
+    longest = max(length for _, length in spans)
+    if longest > tokens:
+        raise ValueError(f"a batch is {tokens} tokens wide where the cached teacher saw {longest}")
+    # reads only the rows' own tokens, and faster than one index_select over padded positions
+    state = nn.utils.rnn.pad_sequence([flat[start : start + length] for start, length in spans], batch_first=True)
+    return nn.functional.pad(state, (0, 0) * (state.ndim - 2) + (0, tokens - longest))
+
+
+def answer_lengths(split: FixedTexts) -> npt.NDArray[Any]:
+    """The places of each example that have states, and may be asked a word: its tokens, or where there is a decoder, its."""
+    return split.answer_lengths if isinstance(split, FixedAnswers) else split.lengths
 
 
 def offsets_of(lengths: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

@@ -14,7 +14,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from slimlit.models.teacher_outputs import MANIFEST, FixedTexts, Identity, hash_file, offsets_of
+from slimlit.models.teacher_outputs import (
+    MANIFEST,
+    OF_WORDS,
+    TOP,
+    FixedTexts,
+    Identity,
+    answer_lengths,
+    hash_file,
+    offsets_of,
+)
 from slimlit.types import Batch, Output
 
 Progress = Callable[[Sequence[list[int]]], Iterable[list[int]]]
@@ -68,25 +77,29 @@ def _write(
     progress: Progress,
 ) -> dict[str, str]:
     order = np.argsort(-split.lengths, kind="stable").tolist()
-    offsets = offsets_of(split.lengths)
+    offsets = offsets_of(answer_lengths(split))
     arrays: dict[str, np.memmap[Any, Any]] = {}
     dtypes: dict[str, str] = {}
     for rows in progress([order[start : start + batch_size] for start in range(0, len(order), batch_size)]):
         outputs = _named(read(split.batch(rows)), needs)
         if not arrays:
-            shapes = {name: _shape(output, len(split), int(offsets[-1])) for name, output in outputs.items()}
+            shapes = {name: _shape(name, output, len(split), int(offsets[-1])) for name, output in outputs.items()}
             _check_room(folder, sum(math.prod(shapes[name]) * outputs[name].element_size() for name in outputs))
             dtypes = {name: str(output.dtype).removeprefix("torch.") for name, output in outputs.items()}
             arrays = {name: _new_array(folder / f"{name}.npy", outputs[name], shapes[name]) for name in outputs}
         for name, output in outputs.items():
-            _put(arrays[name], _as_numpy(output), rows, None if name == "logits" else offsets)
+            _put(arrays[name], _as_numpy(output), rows, None if name == "logits" and output.ndim == 2 else offsets)
     for array in arrays.values():
         array.flush()
     return dtypes
 
 
 def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
-    named = {"logits": output.logits.float()}
+    if output.top is not None:
+        words = output.top.words.to(torch.int32)
+        named = dict(zip(TOP, (output.top.log_probabilities, words, output.top.rest), strict=True))
+    else:
+        named = {"logits": output.logits.float()} if output.words is None else {"words": output.words.hidden}
     parts = {
         "hidden_states": output.hidden_states,
         "queries": output.queries,
@@ -94,7 +107,7 @@ def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
         "values": output.values,
     }
     for need in needs:
-        if need != "logits":
+        if need not in ("logits", *OF_WORDS):
             part, _, layer = need.partition(".")
             state = parts[part][int(layer)]
             named[need] = state if part == "hidden_states" else state.transpose(1, 2)
@@ -108,8 +121,10 @@ def _as_numpy(output: Tensor) -> npt.NDArray[Any]:
     return array
 
 
-def _shape(output: Tensor, num_examples: int, num_tokens: int) -> tuple[int, ...]:
-    return (num_examples, *output.shape[1:]) if output.ndim == 2 else (num_tokens, *output.shape[2:])
+def _shape(name: str, output: Tensor, num_examples: int, num_tokens: int) -> tuple[int, ...]:
+    return (
+        (num_examples, *output.shape[1:]) if name == "logits" and output.ndim == 2 else (num_tokens, *output.shape[2:])
+    )
 
 
 def _new_array(file: Path, output: Tensor, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":

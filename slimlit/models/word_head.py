@@ -5,15 +5,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from slimlit.types import WordHead
 
 
-@contextmanager
-def unread_words(network: PreTrainedModel) -> Iterator[list[WordHead]]:
-    """Within the block, a forward pass makes no logits over the vocabulary; its :class:`WordHead` is put into the list.
+def head_of(network: PreTrainedModel) -> tuple[nn.Linear, Tensor | None]:
+    """The network's last layer, and the bias of its words.
 
     Raises:
         ValueError: the network's last step is not one product with a table of words.
@@ -24,9 +24,26 @@ def unread_words(network: PreTrainedModel) -> Iterator[list[WordHead]]:
             f"a {type(network).__name__} does not end in one product with a table of words\n"
             "use a loss that reads its logits, or another architecture"
         )
-    found: list[WordHead] = []
     extra: Any = getattr(network, "final_logits_bias", None)  # Marian's and BART's: a buffer beside the head
-    bias = head.bias if extra is None or not bool(extra.any()) else extra[0]
+    return head, head.bias if extra is None or not bool(extra.any()) else extra[0]
+
+
+def words_at(network: PreTrainedModel, hidden: Float[Tensor, "batch tokens width"]) -> WordHead:
+    """The network's words over states that its head was about to read."""
+    head, bias = head_of(network)
+    return WordHead(hidden, head.weight, bias)
+
+
+@contextmanager
+def unread_words(network: PreTrainedModel) -> Iterator[list[WordHead]]:
+    """Within the block, a forward pass makes no logits over the vocabulary; its :class:`WordHead` is put into the list.
+
+    Raises:
+        ValueError: the network's last step is not one product with a table of words.
+    """
+    head, bias = head_of(network)
+    found: list[WordHead] = []
+    extra: Any = getattr(network, "final_logits_bias", None)
 
     def say_nothing(input: Tensor) -> Tensor:
         found.append(WordHead(input, head.weight, bias))

@@ -1,8 +1,9 @@
 """What each example adds to the gradient of one parameter, as it comes out of one backward pass: never summed before it is clipped.
 
-Three shapes cover everything. The gradient of a linear layer is a sum of outer products over its tokens, that of an
-embedding a sum of rows at its indices, and what takes no more room so is held whole. Norms and sums of all three, and of their
-mixtures where one parameter is used in several ways (tied weights), are exact.
+Four shapes cover everything. The gradient of a linear layer is a sum of outer products over its tokens, that of an
+embedding a sum of rows at its indices, that of a loss over a vocabulary is made anew block by block, and what takes no more
+room so is held whole. Norms and sums of all, and of their mixtures where one parameter is used in several ways (tied weights),
+are exact.
 
 Source: outer products and Gram matrices after Goodfellow (2015, arXiv:1510.01799) and Li et al. (2021, arXiv:2110.05679),
 one backward pass ("book-keeping") after Bu et al. (2022, arXiv:2210.00038).
@@ -15,9 +16,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slimlit.privacy.gram import Gram
+from slimlit.privacy.word_products import CANCELS, WordProducts
 
 _CHUNK = 2**22  # numbers held at once where gradients of single examples are made whole
-_CANCELS = 64.0  # past this share of cancelled to kept squares a norm is made from the whole gradient
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Products:
         inputs, outputs = grams.of(self.inputs), Gram(self.outputs)
         found = inputs.inner(outputs)
         kept = (inputs.lengths() * outputs.lengths()).sum(1).square()
-        cancelled = (kept > _CANCELS * self.inputs.shape[1] * found).nonzero().flatten()
+        cancelled = (kept > CANCELS * self.inputs.shape[1] * found).nonzero().flatten()
         if not len(cancelled):
             return found
         size = max(1, _CHUNK // (self.inputs.shape[2] * self.outputs.shape[2]))
@@ -134,14 +135,19 @@ class Contributions:
         self.products: list[Products] = []
         self.lookups: list[Lookups] = []
         self.whole: Tensor | None = None
+        self.word_products: list[WordProducts] = []
         self.num_products = 0  # foreseen in the forward pass
+        self.places: list[Tensor] = []  # looked up in the forward pass
         self._squares: Tensor | None = None  # of the products
 
     def __bool__(self) -> bool:
-        return bool(self.products or self.lookups or self.whole is not None)
+        return bool(self.products or self.lookups or self.word_products or self.whole is not None)
 
-    def add(self, part: Products | Lookups | Tensor) -> None:
+    def add(self, part: Products | Lookups | WordProducts | Tensor) -> None:
         """Take up one use's part: products, lookups, or gradients made whole, (batch, \\*parameter); empty rows are dropped."""
+        if isinstance(part, WordProducts):
+            self.word_products.append(part)
+            return
         if isinstance(part, Lookups):
             self.lookups.append(part.compact())
             return
@@ -158,6 +164,19 @@ class Contributions:
 
     def finish(self) -> None:
         """Lay uses of one kind side by side; call once, after the backward pass."""
+        known = all(words.knows(part.indices) for words in self.word_products for part in self.lookups)
+        if len(self.word_products) > 1 or self.products or self.whole is not None or not known:
+            self._hold()
+        self._lay_side_by_side()
+
+    def _hold(self) -> None:
+        """Make what was to be made block by block whole: only so are mixtures with other products exact."""
+        for part in self.word_products:
+            self.products.append(Products(*part.held()))
+            self._squares = None
+        self.word_products = []
+
+    def _lay_side_by_side(self) -> None:
         if len(self.products) > 1:
             parts = [part.straight() for part in self.products]
             inputs = torch.cat([part.inputs.float() for part in parts], dim=1)
@@ -169,6 +188,8 @@ class Contributions:
 
     def gather(self, units: Int[Tensor, " batch"]) -> None:
         """Lay the rows of all examples of a unit side by side, so that each unit stands where an example stood."""
+        if self.word_products:
+            self._hold()
         count = torch.bincount(units)
         order = torch.argsort(units, stable=True)
         number = torch.arange(len(units), device=units.device) - (count.cumsum(0) - count)[units[order]]
@@ -191,6 +212,8 @@ class Contributions:
         """Examples in the batch."""
         if self.whole is not None:
             return len(self.whole)
+        if self.word_products:
+            return len(self.word_products[0].factors)
         return len(self.products[0].inputs) if self.products else len(self.lookups[0].indices)
 
     def blank(self, bad: Bool[Tensor, " batch"]) -> None:
@@ -200,6 +223,8 @@ class Contributions:
             products.outputs = products.outputs.masked_fill(bad[:, None, None], 0.0)
         for lookups in self.lookups:
             lookups.outputs = lookups.outputs.masked_fill(bad[:, None, None], 0.0)
+        for words in self.word_products:
+            words.blank(bad)
         if self.whole is not None:
             self.whole = self.whole.masked_fill(bad.view(-1, *[1] * (self.whole.dim() - 1)), 0.0)
 
@@ -210,6 +235,10 @@ class Contributions:
             total += self.products[0].squares(self.grams) if self._squares is None else self._squares
         if self.lookups:
             total += self.lookups[0].squares(len(self.parameter))
+        for words in self.word_products:
+            total += words.squared_norms()
+            for lookups in self.lookups:
+                total += 2 * words.cross(lookups.indices, lookups.outputs)
         if self.whole is not None:
             total += torch.linalg.vector_norm(self.whole.flatten(1), dim=1).square()
         if self.products and self.lookups:
@@ -232,9 +261,11 @@ class Contributions:
         total = total.view(self.parameter.shape)
         for lookups in self.lookups:
             lookups.add_to(total, factors)
+        for words in self.word_products:
+            words.add_to(total, factors)
         if self.whole is not None:
             total += torch.tensordot(factors, self.whole, dims=1)
-        self.products, self.lookups, self.whole = [], [], None
+        self.products, self.lookups, self.word_products, self.whole = [], [], [], None
         return total
 
 

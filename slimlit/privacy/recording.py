@@ -16,6 +16,10 @@ from torch.overrides import TorchFunctionMode
 from slimlit.privacy.contributions import Contributions, Lookups, Products
 from slimlit.privacy.rows import mixes_rows
 from slimlit.privacy.trees import bind, mapped, switched, tensors
+from slimlit.privacy.word_products import WordProducts
+from slimlit.types import WordHead
+from slimlit.vocabulary.blocks import Blocks
+from slimlit.vocabulary.over_words import losses_of, over_words
 
 _BROADCASTS = {
     *("add", "__add__", "__radd__", "add_", "__iadd__", "sub", "__sub__", "__rsub__", "sub_", "subtract", "rsub"),
@@ -164,6 +168,7 @@ class Recording(TorchFunctionMode):
             torch.addmm: self._addmm,
             torch.matmul: self._matmul,
             torch.Tensor.matmul: self._matmul,
+            over_words: self._over_words,
         }
 
     def _refusal(self, func: Any, ours: Iterable[Tensor], why: str) -> ValueError:
@@ -241,6 +246,7 @@ class Recording(TorchFunctionMode):
 
     def _catch_lookup(self, result: Tensor, indices: Tensor, weight: Tensor, padding: int | None) -> None:
         held, collected, size = _Held(indices), self.contributions[id(weight)], self.size
+        collected.places.append(indices.detach().reshape(size, -1))
 
         def catch(gradient: Tensor) -> None:
             (places,) = held.take()
@@ -250,6 +256,35 @@ class Recording(TorchFunctionMode):
             collected.add(Lookups(places, rows))
 
         result.register_hook(catch)  # type: ignore[no-untyped-call]
+
+    def _over_words(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        names = ("hidden", "weight", "bias", "target", "counted", "num_words", "budget")
+        hidden, weight, bias, target, counted, num_words, budget = bind(args, kwargs, *names)
+        if len(hidden) != self.size or self._is_parameter(hidden):
+            return None
+        blocks = Blocks(WordHead(hidden, weight, bias), target, counted, num_words, budget, whole_examples=True)
+        of_weight = self.contributions.get(id(weight))
+        of_bias = self.contributions.get(id(bias)) if bias is not None else None
+        looked_up = of_weight.places if of_weight is not None else []
+        part = WordProducts(blocks, looked_up, of_weight is not None, of_bias is not None)
+
+        def losses() -> Tensor:
+            return losses_of(hidden, weight, bias, blocks, part)
+
+        result = losses() if hidden.requires_grad else cast(Tensor, _Rooted.apply(self.anchor, losses))  # type: ignore[no-untyped-call]
+        once = _Held()
+
+        def catch(gradient: Tensor) -> None:
+            once.take()
+            part.with_factors(gradient)
+            if of_weight is not None:
+                of_weight.add(part)
+            if of_bias is not None:
+                assert part.bias is not None
+                of_bias.add(part.bias * gradient.float().unsqueeze(1))
+
+        result.register_hook(catch)  # type: ignore[no-untyped-call]
+        return result
 
     def _layer_norm(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         inputs, shape, weight, bias, eps = bind(args, kwargs, "input", "normalized_shape", "weight", "bias", "eps")

@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,6 +23,7 @@ from slimlit.models.compatibility import check_labels, check_teacher, check_text
 from slimlit.models.network import Kind
 from slimlit.models.pretrained import quiet_files
 from slimlit.models.seen_words import train_all_words, train_seen_words
+from slimlit.models.word_head import words_at
 from slimlit.tasks.memory import keep_freed_memory
 from slimlit.types import Batch, Needs, Output
 
@@ -104,8 +106,8 @@ class Task(LightningModule):
         student = network.config(self.head, teacher)
         check_text(student, "student", data.tokenizer, data.max_length)
         if self.teacher_network is not None and teacher is not None:
-            check_teacher(self.teacher_network, student, self.head, data.tokenizer)
-            check_text(teacher, "teacher", data.tokenizer, data.max_length)
+            check_teacher(self.teacher_network, student, self.head, data.tokenizer, data.teacher_tokenizer)
+            check_text(teacher, "teacher", data.teacher_tokenizer or data.tokenizer, data.max_length)
         check_vocabulary(network, "student", data.tokenizer)
         known = network.known_labels(self.head)
         if known is not None:
@@ -168,18 +170,29 @@ class Task(LightningModule):
         scale = lambda step: min((step + 1) / warm, max(0.0, (planned - step) / max(1, planned - warm)))  # noqa: E731
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": LambdaLR(optimizer, scale), "interval": "step"}}
 
+    @property
+    def teacher_needs(self) -> Needs:
+        """What is read of the teacher: what the loss says."""
+        return self.loss.teacher_needs
+
     def read_teacher(self, batch: Batch, needs: Needs) -> Output | None:
         """What the teacher says of the batch: as a callback put it there, or by running it; None without a teacher."""
         if "teacher" in batch:
-            return batch["teacher"]
-        if self.teacher is None:
-            return None
+            known = batch["teacher"]
+            if known.word_states is None or self.teacher is None:
+                return known
+            return replace(known, words=words_at(self.teacher, known.word_states), word_states=None)
+        return None if self.teacher is None else self.ask_teacher(batch, needs)
+
+    def ask_teacher(self, batch: Batch, needs: Needs) -> Output:
+        """Run the teacher over the batch."""
+        assert self.teacher is not None
         with torch.no_grad():
             return read(self.teacher, batch, needs)
 
     def parts(self, batch: Batch) -> dict[str, Tensor]:
         """The named losses of each example, ``(batch,)``."""
-        teacher = self.read_teacher(batch, self.loss.teacher_needs) if self.loss.teacher_needs else None
+        teacher = self.read_teacher(batch, self.teacher_needs) if self.loss.teacher_needs else None
         return self.loss.parts(read(self.student, batch, self.loss.student_needs), teacher, batch)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -222,9 +235,11 @@ class Task(LightningModule):
     def export_student(self, folder: Path) -> None:
         """Write the student as a Hugging Face folder with its tokenizer."""
         train_all_words(self.student)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data.prepare_student(self.student)
         with quiet_files():
             self.student.save_pretrained(folder)
-        self.trainer.datamodule.tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
+        data.tokenizer.save_pretrained(folder)
 
 
 def freeze_parts(network: nn.Module, names: Iterable[str]) -> None:

@@ -21,3 +21,15 @@ def clean(text: str) -> str:
         return text.strip()  # most texts, at a tenth of the time
     visible = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     return _SPACES.sub(" ", visible).strip()
+
+
+def clean_lines(text: str) -> str:
+    """NFC, without control and invisible characters; lines and indentation stay, none of it at the ends.
+
+    For texts that are written again as they are: replies with lists, code or verse.
+
+    Guarantees:
+        - cleaning twice is cleaning once.
+    """
+    visible = unicodedata.normalize("NFC", _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")))
+    return visible.strip()

@@ -14,7 +14,8 @@ from slimlit.text.compression import open_bytes, plain_name, readable
 Record = Mapping[str, Any]
 
 
-def _open(path: Path) -> io.TextIOWrapper:
+def open_text(path: Path) -> io.TextIOWrapper:
+    """The file as UTF-8 text, unpacked where it is compressed."""
     file: Any = open_bytes(path)
     return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
@@ -22,7 +23,7 @@ def _open(path: Path) -> io.TextIOWrapper:
 def read_table(path: Path, broken: list[str]) -> Iterator[Record]:
     """Rows of a CSV or TSV under its header; a TSV has no quoting. Rows that are none are described in ``broken``."""
     csv.field_size_limit(sys.maxsize)
-    with _open(path) as file, _readable(path):
+    with open_text(path) as file, _readable_rows(path):
         lines: list[str] = []  # of the row being read
         if plain_name(path.name).endswith(".tsv"):
             reader = csv.reader(_remembered(file, lines), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -66,7 +67,7 @@ def _closed(lines: list[str]) -> bool:
 
 def read_json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
     """One object a line. Lines that hold none are described in ``broken``."""
-    with _open(path) as file, _readable(path):
+    with open_text(path) as file, _readable_rows(path):
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -82,7 +83,7 @@ def read_json_lines(path: Path, broken: list[str]) -> Iterator[Record]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _readable_rows(path: Path) -> Iterator[None]:
     try:
         with readable(path):
             yield

@@ -16,6 +16,7 @@ class Config:
     hidden_size: int
     num_attention_heads: int
     num_hidden_layers: int = 2
+    is_encoder_decoder: bool = False
 
 
 @dataclass

@@ -18,10 +18,10 @@ TEMPLATE = (
 )
 
 
-def tiny_llama(tied: bool = True, seed: int = 0) -> LlamaForCausalLM:
-    """A random Llama of two layers, grouped heads and a rotary base of its own, its weights numbers of float16."""
+def tiny_llama(tied: bool = True, seed: int = 0, layers: int = 2) -> LlamaForCausalLM:
+    """A random Llama, grouped heads and a rotary base of its own, its weights numbers of float16."""
     config = LlamaConfig(
-        vocab_size=len(WORDS), hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=len(WORDS), hidden_size=64, intermediate_size=96, num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-5, tie_word_embeddings=tied,
         rope_parameters={"rope_type": "default", "rope_theta": 100.0}, initializer_range=0.3,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import random
 import unicodedata
 
-from slimlit.text.clean import clean
+from slimlit.text.clean import clean, clean_lines
 
 
 def test_letters_are_composed() -> None:
@@ -40,3 +40,13 @@ def test_cleaning_twice_is_cleaning_once() -> None:
         once = clean(text)
         assert clean(once) == once, ascii(text)
         assert unicodedata.is_normalized("NFC", once)
+
+
+def test_lines_and_indentation_stay_where_a_text_is_written_again() -> None:
+    assert clean_lines("  a\r\n\n    b\u200b\x00  c \n") == "a\n\n    b  c"
+    assert clean_lines("u\u0308\n- x") == "ü\n- x"
+
+
+def test_cleaning_lines_twice_is_cleaning_them_once() -> None:
+    for text in (" a\r\r\n b", "\u200b \n x", "\ufeff\r\n"):
+        assert clean_lines(clean_lines(text)) == clean_lines(text)

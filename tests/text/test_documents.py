@@ -121,6 +121,7 @@ def test_the_blocks_are_the_same_each_time_and_as_large_as_asked(tmp_path: Path)
         ("a.parquet", b"none", "is no Parquet file"),
         ("a.doc", b"none", "has no known format"),
     ],
+    ids=["gz", "xz", "bz2", "zst", "parquet", "doc"],  # compressed bytes hold the time
 )
 def test_a_damaged_or_unknown_file_is_told_by_name(name: str, content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from slimlit.__main__ import main
-from slimlit.data import TextClassification
+from slimlit.data import LanguageModelling, TextClassification
 from slimlit.models.tokenizers import load_tokenizer
 from slimlit.privacy.ledger import Ledger
 from slimlit.text.clean import clean
@@ -98,6 +98,15 @@ def test_what_is_written_can_be_trained_on(prepared: Path) -> None:
         texts = kept(prepared, part)
         assert data.splits[part].texts == [clean(text) for text in texts]
         assert [data.example(part, row)["label"] for row in range(len(texts))] == [str(len(text) % 2) for text in texts]
+
+
+def test_a_language_is_learnt_from_the_parts_and_from_their_shards(prepared: Path) -> None:
+    for source in (prepared, prepared / "shards"):
+        data = LanguageModelling(str(source), str(prepared / "tokenizer"), max_length=64)
+        data.setup("fit")
+        data.setup("test")
+        for part in ("train", "validation", "test"):
+            assert data.report[part]["documents"] == len(kept(prepared, part))
 
 
 def test_another_tokenizer_can_be_named_and_puts_its_own_borders(pages: Path, prepared: Path, tmp_path: Path) -> None:

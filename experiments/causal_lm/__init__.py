@@ -1,0 +1,1 @@
+"""A language model of half the layers, with and without its teacher, on a little text."""

@@ -1,0 +1,131 @@
+"""``python -m experiments.causal_lm TEXTS``: SmolLM2 and students of half its layers on WikiText-2, each loss left out in turn.
+
+TEXTS is a folder with ``train.txt.gz`` and ``test.txt.gz`` of WikiText-2. A line of results is written as each is known.
+"""
+
+import argparse
+import gzip
+import json
+import logging
+import time
+import warnings
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer, seed_everything
+
+from slimlit.callbacks import TeacherCache
+from slimlit.data import LanguageModelling
+from slimlit.data.documents import read_documents
+from slimlit.losses import HiddenStates, Loss, VocabularyLabels, VocabularyTargets, WeightedSum
+from slimlit.models import Network, Pretrained, Shrunk
+from slimlit.tasks import CausalLM
+from slimlit.tasks.optimizers import AdamW
+
+LAYERS = [*range(1, 29, 2), 30]  # 15 of 30: every other, and the last
+WEIGHTS = {"hard": 0.5, "soft": 0.5, "hidden": 0.01}
+ARMS = {
+    "untrained": [],
+    "no teacher": ["hard"],
+    "all losses": ["hard", "soft", "hidden"],
+    "without hard": ["soft", "hidden"],
+    "without soft": ["hard", "hidden"],
+    "without hidden": ["hard", "soft"],
+}
+
+
+def loss_of(parts: list[str]) -> Loss:
+    """The weighted sum of those losses."""
+    known: dict[str, Loss] = {
+        "hard": VocabularyLabels(),
+        "soft": VocabularyTargets(),
+        "hidden": HiddenStates([(8, 15)]),  # the student's eighth layer began as the teacher's fifteenth
+    }
+    return WeightedSum({name: known[name] for name in parts}, {name: WEIGHTS[name] for name in parts})
+
+
+def first_articles(source: Path, num_bytes: int, target: Path) -> None:
+    """Write the first articles that have so many bytes together, one a line of JSON."""
+    texts = read_documents(str(source), "train", "headings").texts
+    ends = list(accumulate(len(text.encode()) for text in texts))
+    count = next((number + 1 for number, end in enumerate(ends) if end >= num_bytes), len(texts))
+    cut = texts[:count]
+    cut[-1] = cut[-1].encode()[: num_bytes - (ends[count - 1] - len(cut[-1].encode()))].decode(errors="ignore")
+    with gzip.open(target, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in cut)
+
+
+def main() -> None:
+    """Run every arm and write what each scores."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.causal_lm")
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--rows", type=int, default=2, help="of a batch")
+    parser.add_argument("--tokens", type=int, default=32, help="of a row")
+    parser.add_argument("--test_bytes", type=int, default=4_000)
+    parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--work", type=Path, default=Path("runs/causal_lm"))
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    asked.work.mkdir(parents=True, exist_ok=True)
+    for name, size in {"train": int(asked.steps * asked.rows * asked.tokens * 4.6), "test": asked.test_bytes}.items():
+        first_articles(asked.texts / f"{name}.txt.gz", size, asked.work / f"{name}.jsonl.gz")
+    teacher = Pretrained("smollm2")
+    report(asked, "teacher", scores(asked, CausalLM(teacher)))
+    for name, parts in ARMS.items():
+        started, cpu = time.perf_counter(), time.process_time()
+        found = scores(asked, student(asked, parts, teacher), parts)
+        spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+        report(asked, name, {**found, **spent})
+
+
+def student(asked: argparse.Namespace, parts: list[str], teacher: Network) -> CausalLM:
+    """The student, to be trained with those losses; untrained where there are none."""
+    loss = loss_of(parts) if parts else None
+    return CausalLM(Shrunk(layers=LAYERS), teacher, loss, lambda weights: AdamW(weights, lr=asked.lr), warmup=0.2)
+
+
+def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = None) -> dict[str, Any]:
+    """Train, where losses are named, and test."""
+    seed_everything(0, verbose=False)
+    data = LanguageModelling(
+        str(asked.work / "train.jsonl.gz"),
+        "smollm2",
+        validation=str(asked.work / "test.jsonl.gz"),  # never looked at
+        test=str(asked.work / "test.jsonl.gz"),
+        max_length=asked.tokens,
+        batch_size=asked.rows,
+    )
+    caches = [] if task.teacher_network is None else [TeacherCache(batch_size=8)]
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+    }
+    trainer = Trainer(
+        max_steps=asked.steps,
+        limit_val_batches=0,
+        callbacks=caches,
+        default_root_dir=asked.work,
+        use_distributed_sampler=False,
+        **quiet,
+    )
+    if parts:
+        trainer.fit(task, datamodule=data)
+    (found,) = trainer.test(task, datamodule=data, verbose=False)
+    return {**found, "train": data.report.get("train"), "test": data.report["test"]}
+
+
+def report(asked: argparse.Namespace, name: str, found: dict[str, Any]) -> None:
+    """Add a line to the results."""
+    with (asked.work / "results.jsonl").open("a") as file:
+        file.write(json.dumps({"arm": name, **found}) + "\n")
+    known = {key.removeprefix("test/"): round(value, 3) for key, value in found.items() if isinstance(value, float)}
+    print(name, known, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Halve smollm2, and bring it back on dialogues: by labels, by the teacher, and by the teacher grading what it writes.
+
+    python -m experiments.dialogue --data FOLDER --steps 60
+
+FOLDER holds ``train.jsonl.gz`` and ``test.jsonl.gz`` of the Schema-Guided Dialogues, as ``turns``. All ways take the same
+steps over the same batches; the table is ``OUTPUT/table.md``.
+"""
+
+import argparse
+import gzip
+import json
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch import Trainer
+
+from slimlit.__main__ import main
+from slimlit.callbacks import ReplyReport
+from slimlit.data import Dialogues
+from slimlit.models import Pretrained
+from slimlit.tasks import CausalLM
+
+LAYERS = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 30]
+LABELS = {"class_path": "slimlit.losses.VocabularyLabels"}
+TARGETS = {"class_path": "slimlit.losses.VocabularyTargets"}
+JENSEN_SHANNON = {**TARGETS, "init_args": {"divergence": "jensen-shannon"}}
+BOTH = {
+    "class_path": "slimlit.losses.WeightedSum",
+    "init_args": {"losses": {"hard": LABELS, "soft": TARGETS}, "weights": {"hard": 0.5, "soft": 0.5}},
+}
+WRITES = {"class_path": "slimlit.callbacks.StudentWrites", "init_args": {"share": 0.5, "max_new_tokens": 24}}
+WAYS: dict[str, tuple[Any, list[Any]]] = {
+    "labels": (LABELS, []),
+    "labels and teacher": (BOTH, []),
+    "teacher, Jensen-Shannon": (JENSEN_SHANNON, []),
+    "teacher, Jensen-Shannon, half of the replies its own": (JENSEN_SHANNON, [WRITES]),
+}
+SCORES = ("test/perplexity", "test/accuracy", "test/reply_rougeL", "test/reply_bleu", "test/agreement")
+
+
+def take(source: Path, target: Path, number: int) -> None:
+    """Write the first dialogues of a file."""
+    with gzip.open(source, "rt", encoding="utf-8") as file:
+        target.write_text("".join(islice(file, number)), encoding="utf-8")
+
+
+def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[str, Any]:
+    """The config of one way."""
+    source = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": asked.model}}
+    data = {
+        **{name: str(asked.output / f"{name}.jsonl") for name in ("train", "validation", "test")},
+        "tokenizer": asked.model, "max_length": asked.max_length, "batch_size": asked.batch_size, "replies": "last",
+    }  # fmt: skip
+    report = {
+        "class_path": "slimlit.callbacks.ReplyReport",
+        "init_args": {"num_replies": asked.replies, "max_new_tokens": 32},
+    }
+    return {
+        "model": {
+            "class_path": "slimlit.tasks.CausalLM",
+            "init_args": {
+                "teacher": source,
+                "student": {"class_path": "slimlit.models.Shrunk", "init_args": {"layers": LAYERS}},
+                "loss": loss,
+                "optimizer": {"class_path": "slimlit.tasks.optimizers.AdamW", "init_args": {"lr": 3.0e-4}},
+            },
+        },
+        "data": {"class_path": "slimlit.data.Dialogues", "init_args": data},
+        "trainer": {
+            "max_steps": asked.steps,
+            "limit_val_batches": 0,
+            "enable_progress_bar": False,
+            "callbacks": [*callbacks, report],
+        },
+        "checkpoint": {"monitor": None, "every_n_steps": 10_000},
+    }
+
+
+def of_teacher(asked: argparse.Namespace) -> dict[str, float]:
+    """The scores of the teacher itself."""
+    settings = config(LABELS, [], asked)["data"]["init_args"]
+    report = ReplyReport(num_replies=asked.replies, max_new_tokens=32)
+    trainer = Trainer(
+        logger=False, enable_progress_bar=False, default_root_dir=asked.output / "teacher", callbacks=[report]
+    )
+    (found,) = trainer.test(CausalLM(Pretrained(asked.model)), datamodule=Dialogues(**settings), verbose=False)
+    return dict(found)
+
+
+def run() -> None:
+    """Train each way, test it, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--output", type=Path, default=Path("runs/dialogue-experiment"))
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--max_length", type=int, default=128)
+    parser.add_argument("--dialogues", type=int, default=6000)
+    parser.add_argument("--replies", type=int, default=200)
+    asked = parser.parse_args()
+    asked.output.mkdir(parents=True, exist_ok=True)
+    take(asked.data / "train.jsonl.gz", asked.output / "train.jsonl", asked.dialogues)
+    take(asked.data / "dev.jsonl.gz", asked.output / "validation.jsonl", 8)
+    take(asked.data / "test.jsonl.gz", asked.output / "test.jsonl", asked.replies)
+    rows: list[tuple[str, dict[str, float], float]] = [("the teacher itself, untrained here", of_teacher(asked), 0.0)]
+    for number, (name, (loss, callbacks)) in enumerate(WAYS.items()):
+        file = asked.output / f"way{number}.yaml"
+        file.write_text(yaml.safe_dump(config(loss, callbacks, asked), sort_keys=False))
+        place, started = str(asked.output / f"way{number}"), time.process_time()
+        if main(["fit", "--config", str(file), "--run", place, "--wandb", "disabled"]):
+            raise SystemExit(1)
+        seconds = time.process_time() - started
+        if main(["test", "--run", place, "--wandb", "disabled"]):
+            raise SystemExit(1)
+        rows.append((name, json.loads((Path(place) / "reports" / "test.json").read_text()), seconds))
+        table = [f"| trained by | {' | '.join(score.removeprefix('test/') for score in SCORES)} | CPU s |"]
+        table.append("|---|" + "---:|" * (len(SCORES) + 1))
+        for way, scores, cost in rows:
+            cells = [f"{scores[score]:.3f}" if score in scores else "" for score in SCORES]
+            table.append(f"| {way} | {' | '.join(cells)} | {cost:.0f} |")
+        settings = (
+            f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
+        )
+        (asked.output / "table.md").write_text("\n".join(table) + f"\n\n{settings}\n")
+
+
+if __name__ == "__main__":
+    run()

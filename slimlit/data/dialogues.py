@@ -1,0 +1,197 @@
+"""``Dialogues``: instructions and dialogues of several turns, rendered by a chat template; only replies are learned."""
+
+from collections.abc import Sequence
+from typing import Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from slimlit.data.examples import IGNORED
+from slimlit.data.files import Texts, read_records
+from slimlit.data.module import TextModule
+from slimlit.data.replies import Replies, tokenise
+from slimlit.data.splits import count_shared, make_splits
+from slimlit.data.text_rows import TextRows
+from slimlit.models import PreTrainedModel
+from slimlit.models.chat_template import give_template, stop_tokens
+from slimlit.models.tokenizers import Tokenizer
+from slimlit.text.conversations import Conversation, read_conversation
+
+DIALOGUE = "dialogue"
+
+
+class Dialogues(TextModule):
+    """Dialogues from files, as a causal language model reads them, with labels on the assistant's replies only.
+
+    Each of ``train``, ``validation``, ``test`` and ``predict`` is a JSONL or Parquet file (``.gz`` too), a saved Hugging Face
+    data set or a hub name, whose rows have ``messages`` (``[{role, content}]``), ``turns`` (texts, the user's first) or
+    ``instruction``, ``input`` and ``output``. A missing validation or test split is made of the training dialogues.
+
+    After ``setup`` each split's ``texts`` are prompts, all that comes before the last reply, and ``pairs`` the last replies;
+    of ``predict``, what is to be answered.
+
+    Guarantees:
+        - a label is a token of a reply or the token that ends its turn, never a token of the template, a user or the system;
+        - tokens are those of the whole rendered dialogue, as a model that is served reads it;
+        - a dialogue too long loses whole first turns and keeps its last reply; what is cut or left out is in ``report``;
+        - made splits never share a dialogue.
+
+    Args:
+        train: the dialogues to learn from.
+        tokenizer: a run, bundled name, folder or hub name; the one of the network. Its chat template is used; one without
+            gets ChatML (it must have ``<|im_start|>`` and ``<|im_end|>``), saved with the student.
+        validation: dialogues to choose by.
+        test: dialogues to report on.
+        predict: dialogues to answer.
+        replies: ``all`` learns every reply of a dialogue at once, as one example; ``each`` makes an example of each reply with
+            what came before it; ``last`` learns the last only.
+        system: the system's message for dialogues that have none of their own.
+        template: a file with a chat template in Jinja, in the place of the tokenizer's.
+        split: share of the training dialogues for validation and for test, where these are not given.
+        max_length: tokens of an example at most.
+        batch_size: examples of a batch, over all processes.
+        seed: of made splits and of the order of batches.
+    """
+
+    def __init__(
+        self,
+        train: str,
+        tokenizer: str,
+        validation: str | None = None,
+        test: str | None = None,
+        predict: str | None = None,
+        replies: Literal["all", "each", "last"] = "all",
+        system: str | None = None,
+        template: str | None = None,
+        split: tuple[float, float] = (0.1, 0.1),
+        max_length: int = 512,
+        batch_size: int = 16,
+        seed: int = 0,
+    ) -> None:
+        sources = {"train": train, "validation": validation, "test": test, "predict": predict}
+        super().__init__(sources, tokenizer, max_length, batch_size, seed)
+        self.replies = replies
+        self.system = system
+        self.template = template
+        self.share = {"validation": split[0], "test": split[1]}
+        self.packing, self.masking = False, None  # a row is one dialogue, and no word is hidden
+        self._dialogues: dict[str, list[Conversation]] = {}
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, with a chat template."""
+        found = super().tokenizer
+        give_template(found, self.tokenizer_source, self.template)
+        return found
+
+    def read_split(self, name: str) -> TextRows:
+        """Read, split and tokenise.
+
+        Raises:
+            ValueError: files, columns or dialogues that are not as expected.
+        """
+        dialogues = self._read(name)
+        which: Replies = "none" if name == "predict" else self.replies
+        examples = tokenise(dialogues, self.tokenizer, self.max_length, which, self.system)
+        if not len(examples):
+            raise ValueError(
+                f"none of {len(dialogues)} dialogues of {name} is left: "
+                f"{', '.join(f'{count} {why}' for why, count in examples.notes.items() if count)}\n"
+                "allow more tokens (data.init_args.max_length), or mend the file"
+            )
+        asked = examples.columns["labels"].values
+        self.report[name] = {
+            "dialogues": len(dialogues),
+            "examples": len(examples),
+            "tokens": int(examples.lengths.sum()),
+            "tokens to learn": int((asked != IGNORED).sum()),
+            **examples.notes,
+        }
+        return examples
+
+    def finish_setup(self, names: list[str]) -> None:
+        """Count dialogues that are on two sides."""
+        if "train" in names:
+            self.note_padding("train")
+            others = [_as_texts(self._dialogues[name]) for name in ("validation", "test") if name in self._dialogues]
+            shared = count_shared(_as_texts(self._dialogues["train"]), others)
+            self.report["dialogues of validation or test that are in train too"] = shared
+
+    def groups(self, column: str) -> npt.NDArray[np.int64]:
+        """Whose each training example is, numbered from 0: by ``dialogue``, or by a column of the file (user, speaker).
+
+        Raises:
+            ValueError: no such column, or a dialogue without a group.
+        """
+        dialogues, of = self._dialogues["train"], self.splits["train"].documents
+        if column == DIALOGUE:
+            return np.unique(of, return_inverse=True)[1]
+        names = [str(one.record.get(column) or "") for one in dialogues]
+        if not all(names):
+            raise ValueError(
+                f"{names.count('')} dialogues of {self.sources['train']} have nothing in column {column!r}\n"
+                f"give each a group, or name the dialogue itself: group_column: {DIALOGUE}"
+            )
+        found: npt.NDArray[np.int64] = np.unique(np.asarray(names, dtype=object)[of].astype(str), return_inverse=True)[
+            1
+        ]
+        return found
+
+    def unprotected(self, group_column: str | None) -> str | None:
+        """Why a step that clips and counts examples would not protect dialogues; None where it does."""
+        if self.replies == "each" and group_column is None:
+            return (
+                "replies: each makes several examples of a dialogue, and each alone would be protected\n"
+                f"set DifferentialPrivacy.group_column to {DIALOGUE}, which protects it whole, or learn replies: all"
+            )
+        return None
+
+    def ledger_texts(self, name: str) -> tuple[Sequence[str], None]:
+        """The whole dialogues, left-out ones too, whatever template, cut or way to learn made the examples."""
+        return [one.text for one in self._dialogues[name]], None
+
+    def prepare_student(self, student: PreTrainedModel) -> None:
+        """Have a student that stops where a reply ends, wherever it is loaded."""
+        if student.generation_config is not None:
+            student.generation_config.eos_token_id = sorted(stop_tokens(student, self.tokenizer))
+
+    def _read(self, name: str) -> list[Conversation]:
+        if name in self._dialogues:
+            return self._dialogues[name]
+        source = self.sources[name]
+        if source is not None:
+            self._dialogues[name] = self._read_file(name, source)
+        elif name == "predict":
+            raise ValueError("there is nothing to answer\nname the dialogues: --data.predict FILE")
+        if name != "predict" and (source is None or name == "train"):
+            whole = self._dialogues.pop("train", None) or self._read_file("train", cast(str, self.sources["train"]))
+            made = {part: share for part, share in self.share.items() if self.sources[part] is None}
+            rows = make_splits(_as_texts(whole), made, self.seed) if made else {"train": list(range(len(whole)))}
+            self._dialogues |= {part: [whole[row] for row in numbers] for part, numbers in rows.items()}
+        return self._dialogues[name]
+
+    def _read_file(self, name: str, source: str) -> list[Conversation]:
+        broken: list[str] = []
+        found, num_empty = [], 0
+        for number, record in enumerate(read_records(source, name, broken), start=1):
+            try:
+                one = read_conversation(record)
+            except ValueError as problem:
+                broken.append(f"row {number}: {problem}")
+                continue
+            if one.messages:
+                found.append(one)
+            else:
+                num_empty += 1
+        self.report[f"{name} file"] = {
+            "source": source, "rows": len(found) + num_empty, "empty rows left out": num_empty,
+            "duplicates": len(found) - len({one.text for one in found}),
+            "broken rows left out": len(broken), "first broken rows": broken[:5],
+        }  # fmt: skip
+        if not found:
+            raise ValueError(f"no dialogue in {source}: {broken[0] if broken else f'{num_empty} empty rows'}")
+        return found
+
+
+def _as_texts(dialogues: Sequence[Conversation]) -> Texts:
+    return Texts([one.text for one in dialogues], labels=[""] * len(dialogues))

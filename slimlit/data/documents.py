@@ -1,0 +1,148 @@
+"""Read documents: of text files by lines, paragraphs, headings or whole, of JSON lines by a column, of a prepared folder by split."""
+
+import difflib
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from slimlit.data.files import Columns, read_texts
+from slimlit.text.downloads.bundles import BUNDLES
+from slimlit.text.lines import read_json_lines
+
+Documents = Literal["lines", "paragraphs", "headings", "file"]
+_HEADING = re.compile(
+    r"^ ?= [^=].*[^=] = ?$|^ ?= [^= ] = ?$"
+)  # of a WikiText article; sections have two signs and more
+_SURROGATES = re.compile(r"[\ud800-\udfff]")  # no UTF-8 has them
+_TEXT = (".txt", ".txt.gz", ".raw", ".raw.gz")
+_JSON = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
+
+
+@dataclass
+class Corpus:
+    """Documents, the group of each where a column names one, and what was left out."""
+
+    texts: list[str]
+    groups: list[str] = field(default_factory=list)
+    num_empty: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: list[int]) -> "Corpus":
+        """Those documents, in that order."""
+        return Corpus([self.texts[row] for row in rows], [self.groups[row] for row in rows] if self.groups else [])
+
+
+def read_documents(
+    source: str, split: str, documents: Documents, column: str = "text", group: str | None = None
+) -> Corpus:
+    """The documents of a text file, a JSON-lines or table file, a bundled text, or a folder with a file (or shards) of ``split``.
+
+    Args:
+        source: what to read. In a folder, the files are those whose names begin with the split's.
+        split: the wanted part.
+        documents: what a document of a text file is: a line, what stands between empty lines, an article under its
+            heading (``= Title =``, as WikiText has them), or the whole file.
+        column: of the text, in files with columns.
+        group: of the name of a group, in files with columns.
+
+    Raises:
+        ValueError: no such file, no such column, an unknown format, or nothing readable in it.
+    """
+    found = Corpus([])
+    for file in _files(source, split):
+        if file.endswith(_TEXT):
+            if group is not None:
+                raise ValueError(
+                    f"{file} has no columns, so no group_column {group!r}\ngive JSON lines with that column"
+                )
+            found.texts += [tidy for text in _cut(Path(file), documents) if (tidy := _tidied(text))]
+        elif file.endswith(_JSON) and Path(file).is_file():
+            _read_json(found, Path(file), column, group)
+        else:  # a table, whose cells are cleaned: one line each
+            read = read_texts(file, Columns(column, None, None, group), split)
+            found.texts += read.texts
+            found.groups += read.groups
+            found.num_empty += read.num_empty
+            found.broken += read.broken
+    if not len(found):
+        raise ValueError(f"no text in {source}: {found.num_empty} empty and {len(found.broken)} broken documents")
+    return found
+
+
+def _tidied(text: str) -> str:
+    return _SURROGATES.sub("", text).replace("\r\n", "\n").strip()
+
+
+def _read_json(found: Corpus, file: Path, column: str, group: str | None) -> None:
+    for record in read_json_lines(file, found.broken):
+        value = record.get(column)
+        if not isinstance(value, str | None):
+            raise ValueError(f"column {column!r} of {file} holds a {type(value).__name__}; expected text")
+        if column not in record or (group is not None and not str(record.get(group) or "")):
+            missing = column if column not in record else group
+            raise ValueError(f"a line of {file} has no {missing!r}\nit has: {', '.join(map(str, record))}")
+        text = _tidied(value or "")
+        found.num_empty += not text
+        if text:
+            found.texts.append(text)
+            found.groups += [] if group is None else [str(record[group])]
+
+
+def has_split(source: str, split: str) -> bool:
+    """Whether ``source`` is a folder with files of that split."""
+    return Path(source).expanduser().is_dir() and bool(_of_split(Path(source).expanduser(), split))
+
+
+def _of_split(folder: Path, split: str) -> list[str]:
+    found = [path for path in folder.iterdir() if path.name.endswith((*_TEXT, *_JSON, ".parquet"))]
+    names = [path for path in found if re.match(rf"{split}[.\-_]", path.name)]
+    within = folder / split
+    if not names and within.is_dir():
+        names = [path for path in within.iterdir() if path.name.endswith((*_TEXT, *_JSON, ".parquet"))]
+    return sorted(map(str, names))
+
+
+def _files(source: str, split: str) -> list[str]:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        files = _of_split(path, split)
+        if not files:
+            names = sorted(one.name for one in path.iterdir())[:8]
+            raise ValueError(
+                f"{source} has no file of the split {split!r}\nit has: {', '.join(names)}\nexpected {split}.jsonl, or {split}-00000.jsonl and so on"
+            )
+        return files
+    if path.name.endswith(_TEXT) and not path.is_file():
+        near = difflib.get_close_matches(path.name, [one.name for one in path.parent.glob("*")], n=1)
+        hint = f"\ndid you mean {path.parent / near[0]}?" if near else ""
+        raise ValueError(f"no such file: {source}{hint}")
+    return [source if source in BUNDLES and not path.exists() else str(path)]
+
+
+def _cut(file: Path, documents: Documents) -> Iterator[str]:
+    try:
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as problem:
+        raise ValueError(f"{file} cannot be read: {problem}\nexpected UTF-8 text") from problem
+    if documents == "file":
+        yield text
+    elif documents == "lines":
+        yield from text.split("\n")
+    elif documents == "paragraphs":
+        yield from re.split(r"\n[ \t]*\n\s*", text)
+    else:
+        lines: list[str] = []
+        for line in text.split("\n"):
+            if _HEADING.match(line) and lines:
+                yield "\n".join(lines)
+                lines = []
+            lines.append(line)
+        yield "\n".join(lines)

@@ -1,0 +1,189 @@
+"""Tagging: sentences of words with a tag each, as a LightningDataModule."""
+
+from collections import Counter
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from slimlit.data.examples import IGNORED
+from slimlit.data.module import TextModule
+from slimlit.data.sentences import Sentences, TagColumns, read_sentences, split_words
+from slimlit.data.splits import count_shared, identities, make_splits
+from slimlit.data.tagged import Tagged, tokenise
+from slimlit.models.tokenizers import Tokenizer, load_tokenizer
+
+
+class Tagging(TextModule):
+    """Words with one BIO tag each: names in news, slots of a request; checked, repaired, split, and tokenised once.
+
+    Each of ``train``, ``validation``, ``test`` is a file of JSON lines (a list of words and one of tags), a CoNLL file
+    (``.conll``, ``.bio``, ``.txt``: a word and its tag a line, a blank line between sentences), ``.gz`` too, Parquet, a saved
+    Hugging Face data set, or a hub name; ``predict`` has words without tags, or texts (also ``.txt``, one a line). A
+    missing validation or test split is made of the training sentences.
+
+    The first sub-word of a word carries its tag; the others are not asked. Words cut off by ``max_length``, and those of
+    which a tokenizer leaves nothing (a space), are counted in the report, and scored as ``O``. Kinds of entities that come in
+    ``validation`` or ``test`` alone are reported, ask the loss nothing, and count as missed.
+
+    After ``setup``: ``labels`` (``O`` first), ``tokenizer``, ``splits`` (by name) and ``report``.
+
+    Args:
+        train: the sentences to learn from.
+        tokenizer: a run, bundled name, folder or hub name; the one of the network.
+        validation: sentences to choose by.
+        test: sentences to report on.
+        predict: sentences to tag.
+        token_column: name of the column of words; in a CoNLL file its number from 0, the first unless given.
+        tag_column: name of the column of tags; in a CoNLL file its number from 0, the last unless given.
+        text_column: name of the column of texts to tag, where words are not given.
+        labels: the classes in order; ``O``, then ``B-`` and ``I-`` of each kind in ``train``, sorted, unless given.
+        split: share of the training sentences for validation and for test, where these are not given.
+        teacher_tokenizer: the teacher's, where it is another: the teacher then reads the same words in its own sub-words.
+        max_length: tokens of a sentence at most.
+        batch_size: sentences of a batch, over all processes.
+        seed: of made splits and of the order of batches.
+    """
+
+    def __init__(
+        self,
+        train: str,
+        tokenizer: str,
+        validation: str | None = None,
+        test: str | None = None,
+        predict: str | None = None,
+        token_column: str = "tokens",
+        tag_column: str = "ner",
+        text_column: str = "text",
+        labels: list[str] | None = None,
+        split: tuple[float, float] = (0.1, 0.1),
+        teacher_tokenizer: str | None = None,
+        max_length: int = 128,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> None:
+        sources = {"train": train, "validation": validation, "test": test, "predict": predict}
+        super().__init__(sources, tokenizer, max_length, batch_size, seed)
+        self.columns = TagColumns(token_column, tag_column, text_column)
+        self.labels = list(labels or [])
+        self.share = {"validation": split[0], "test": split[1]}
+        self.teacher_tokenizer_source = teacher_tokenizer
+        self._sentences: dict[str, Sentences] = {}
+        self._teacher_tokenizer: Tokenizer | None = None
+
+    @property
+    def teacher_tokenizer(self) -> Tokenizer | None:
+        """The teacher's own, loaded when first asked for; None where it reads the student's tokens."""
+        if self._teacher_tokenizer is None and self.teacher_tokenizer_source is not None:
+            self._teacher_tokenizer = load_tokenizer(self.teacher_tokenizer_source)
+        return self._teacher_tokenizer
+
+    def read_split(self, name: str) -> Tagged:
+        """Read, repair, split and tokenise.
+
+        Raises:
+            ValueError: files, columns or tags that are not as expected.
+        """
+        sentences = self._read(name)
+        if not self.labels:
+            self.labels = find_labels(self._read_for_labels(name).tags)
+        classes = [] if name == "predict" else self._classes(name, sentences)
+        teacher = None if name == "predict" else self.teacher_tokenizer
+        split = tokenise(sentences, classes, self.tokenizer, self.max_length, teacher)
+        counts = Counter(tag for tags in sentences.tags for tag in tags)
+        tags = {"tags": {label: counts[label] for label in self.labels}} if classes else {}
+        self.report[name] = {"examples": len(split), "tokens": int(split.lengths.sum()), **split.notes, **tags}
+        return split
+
+    def finish_setup(self, names: list[str]) -> None:
+        """Count sentences that are on two sides."""
+        if "train" in names:
+            self.note_padding("train")
+        if set(names) & {"validation", "test"}:
+            others = [self._sentences[name].as_texts() for name in ("validation", "test") if name in self._sentences]
+            try:
+                shared: int | str = count_shared(self._read("train").as_texts(), others)
+            except ValueError as problem:  # tested where the training sentences are not
+                shared = f"unknown: {str(problem).splitlines()[0]}"
+            self.report["sentences of validation or test that are in train too"] = shared
+
+    def encode(self, texts: list[str]) -> Tagged:
+        """Texts of one's own, without tags, as sub-words of their words."""
+        spans = [split_words(text) for text in texts]
+        words = [[text[start:end] for start, end in places] for text, places in zip(texts, spans, strict=True)]
+        return tokenise(Sentences(words, [], list(texts), spans), [], self.tokenizer, self.max_length)
+
+    def example(self, split: str, row: int) -> dict[str, Any]:
+        """One example as words, and their tags."""
+        found = self.splits[split]
+        return {"tokens": list(found.sentences[row]), "tags": list(found.tags[row]) if found.tags else None}
+
+    def _read(self, name: str) -> Sentences:
+        if name in self._sentences:
+            return self._sentences[name]
+        source = self.sources[name]
+        if source is not None:
+            columns = self.columns
+            if name == "predict":
+                columns = TagColumns(columns.tokens, None, columns.text)
+            self._sentences[name] = self._note(name, source, read_sentences(source, columns, name))
+        elif name == "predict":
+            raise ValueError("there is nothing to predict\nname the sentences: --data.predict FILE")
+        if self.sources["train"] is not None and name != "predict" and (source is None or name == "train"):
+            self._split_training_sentences()
+        return self._sentences[name]
+
+    def _read_for_labels(self, name: str) -> Sentences:
+        try:
+            return self._read("train")
+        except ValueError as problem:
+            if name == "train" or self.sources[name] is None:
+                raise
+            raise ValueError(
+                f"the classes are not given, and the training sentences that tell them cannot be read\n{problem}\n"
+                "name them in order: data.init_args.labels"
+            ) from problem
+
+    def _split_training_sentences(self) -> None:
+        """Read the training file and deal out the splits that have none of their own."""
+        whole = self._sentences.pop("train", None)
+        if whole is None:
+            source = cast(str, self.sources["train"])
+            whole = self._note("train", source, read_sentences(source, self.columns, "train"))
+        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
+        rows = make_splits(whole.as_texts(), made, self.seed) if made else {"train": list(range(len(whole)))}
+        self._sentences |= {part: whole.take(numbers) for part, numbers in rows.items()}
+
+    def _note(self, name: str, source: str, found: Sentences) -> Sentences:
+        repairs = found.repair(source)
+        self.report[f"{name} file"] = {
+            "source": source, "rows": len(found), "empty rows left out": found.num_empty,
+            "duplicates": len(found) - len(set(identities(found.as_texts()))),
+            "broken rows left out": len(found.broken), "first broken rows": found.broken[:5], **repairs,
+        }  # fmt: skip
+        return found
+
+    def _classes(self, name: str, sentences: Sentences) -> list[npt.NDArray[np.int64]]:
+        """The class of each word; a tag that training never saw asks nothing, and scores still count it."""
+        number = {label: at for at, label in enumerate(self.labels)}
+        found = Counter(tag for tags in sentences.tags for tag in tags)
+        unknown = {tag: count for tag, count in sorted(found.items()) if tag not in number}
+        if unknown and (name == "train" or not (found.keys() - unknown.keys() - {"O"})):
+            raise ValueError(
+                f"{name} has tags that are not among the classes: {', '.join(list(unknown)[:5])}\n"
+                f"classes: {', '.join(self.labels[:10])}\nmend the file, or set data.init_args.labels"
+            )
+        self.report[f"{name} tags that are no class"] = unknown
+        return [np.asarray([number.get(tag, IGNORED) for tag in tags], dtype=np.int64) for tags in sentences.tags]
+
+
+def find_labels(tags: list[list[str]]) -> list[str]:
+    """``O``, then ``B-`` and ``I-`` of each kind of entity, sorted.
+
+    Raises:
+        ValueError: no entity at all.
+    """
+    kinds = sorted({tag.partition("-")[2] for sentence in tags for tag in sentence if tag != "O"})
+    if not kinds:
+        raise ValueError("every tag is O, so there is nothing to find\nexpected tags such as B-PER, I-PER, O")
+    return ["O", *(f"{prefix}-{kind}" for kind in kinds for prefix in ("B", "I"))]
