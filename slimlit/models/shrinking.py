@@ -39,8 +39,8 @@ def shrink(config: PreTrainedConfig, size: Size) -> PreTrainedConfig:
         raise ValueError(f"a {small.model_type} has no decoder of its own\nleave decoder_layers out")
     _check_layers(size.layers, int(small.num_hidden_layers), "layers")
     small.num_hidden_layers = len(size.layers)
-    for name in ("layer_types",):  # a list with an entry for each layer
-        if isinstance(kinds := small.to_dict().get(name), list):
+    for name, kinds in config.to_dict().items():  # lists with an entry for each layer: layer_types, no_rope_layers
+        if "layer" in name and isinstance(kinds, list) and len(kinds) == config.num_hidden_layers:
             setattr(small, name, [kinds[layer - 1] for layer in size.layers])
     feed_forward = _FEED_FORWARD.get(small.model_type, "intermediate_size")
     if not hasattr(small, feed_forward):
@@ -131,6 +131,7 @@ def carry_over(
                 chosen = layers if side == "only" or decoder_layers is None else decoder_layers
                 number, _, rest = name.removeprefix(stack).partition(".")
                 origin = f"{stack}{chosen[int(number)] - 1}.{rest}"
+                origin = origin if origin in source else name  # T5's first layers alone know the distances, for all
         if origin in source and source[origin].shape == weight.shape:
             weight.copy_(source[origin])
         else:

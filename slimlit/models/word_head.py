@@ -61,7 +61,7 @@ def unread_words(network: PreTrainedModel) -> Iterator[list[WordHead]]:
 
 
 def check_words(network: PreTrainedModel, inputs: dict[str, Tensor]) -> None:
-    """The logits a network makes are those its :class:`WordHead` would make.
+    """The logits a network makes are those its :class:`WordHead` would make, however large they grow.
 
     Raises:
         ValueError: it does something to them afterwards (scales or caps them), which a loss over the words would miss.
@@ -74,6 +74,7 @@ def check_words(network: PreTrainedModel, inputs: dict[str, Tensor]) -> None:
             with unread_words(network) as found:
                 network(**inputs)
             apart = float((found[-1].logits().float() - whole).abs().max())
+            apart = max(apart, _change_of_loud_words(network, inputs))
     finally:
         network.train(was_training)
     if len(found) != 1 or apart > 1e-3 * max(1.0, float(whole.abs().max())):
@@ -81,3 +82,22 @@ def check_words(network: PreTrainedModel, inputs: dict[str, Tensor]) -> None:
             f"a {type(network).__name__} changes its logits after the product with its words (by up to {apart:.2g})\n"
             "use a loss that reads its logits, or another architecture"
         )
+
+
+def _change_of_loud_words(network: PreTrainedModel, inputs: dict[str, Tensor]) -> float:
+    """How far the network's logits are from those of a head that says -100 to 100: a cap at 30 leaves a new model's alone."""
+    head, _ = head_of(network)
+    said: list[Tensor] = []
+
+    def say_loudly(input: Tensor) -> Tensor:
+        size = input[..., 0].numel() * head.out_features
+        said.append(torch.linspace(-100.0, 100.0, size, device=input.device).view(*input.shape[:-1], head.out_features))
+        return said[-1]
+
+    head.forward = say_loudly  # type: ignore[method-assign]
+    try:
+        logits = network(**inputs).logits.float()
+    finally:
+        del head.forward
+    extra: Any = getattr(network, "final_logits_bias", None)
+    return float((logits - said[-1] - (0.0 if extra is None else extra)).abs().max())

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from slimlit.losses import Loss
 from slimlit.models import Network
+from slimlit.models.chat_template import stop_tokens
 from slimlit.models.generation import check_generation, generate
 from slimlit.models.network import Kind
 from slimlit.tasks.base import MakeOptimizer
@@ -55,8 +56,10 @@ class CausalLM(LanguageModel):
         check_generation(self.student_network.config(self.head, teacher), self.generation, longest)
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """The tokens written after each text, and the rows they are for."""
-        return {"example_id": batch["example_id"], "written": generate(self.student, batch, self.generation)}
+        """The tokens written after each text, until the text or the turn ends, and the rows they are for."""
+        tokenizer = self.trainer.datamodule.tokenizer  # type: ignore[attr-defined]
+        settings = {"eos_token_id": sorted(stop_tokens(self.student, tokenizer)) or None, **self.generation}
+        return {"example_id": batch["example_id"], "written": generate(self.student, batch, settings)}
 
     def predictions(self, answers: list[Any], data: Any) -> dict[int, dict[str, Any]]:
         """Each text and how it goes on."""

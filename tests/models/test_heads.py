@@ -104,6 +104,40 @@ def test_logits_that_are_changed_after_the_product_are_refused() -> None:
         check_words(model, {"input_ids": torch.tensor([[3, 4]])})
 
 
+def test_a_cap_on_logits_is_found_in_a_new_model_whose_logits_are_far_below_it() -> None:
+    torch.manual_seed(0)
+    config = AutoConfig.for_model("gemma2", **SETTINGS, **LLAMA, num_key_value_heads=2, head_dim=4)
+    model = AutoModelForCausalLM.from_config(config)
+    with pytest.raises(ValueError, match=r"changes its logits after the product .*\(by up to 70\)"):
+        check_words(model, {"input_ids": torch.tensor([[3, 4]])})
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_logits_that_are_one_product_are_taken(name: str) -> None:
+    head, model = make(name)
+    if hasattr(model, "final_logits_bias"):
+        model.final_logits_bias = torch.randn(model.final_logits_bias.shape)
+    text = batch(head.kind)
+    inputs = {part: text[part] for part in ("input_ids", "decoder_input_ids") if part in text}  # type: ignore[literal-required]
+    check_words(model, inputs)
+    assert "forward" not in vars(model.get_output_embeddings())
+
+
+def test_the_layers_kept_stay_of_the_kind_they_were() -> None:
+    config = AutoConfig.for_model("smollm3", **SETTINGS, **{**LLAMA, "num_hidden_layers": 8}, num_key_value_heads=2)
+    assert config.no_rope_layers == [1, 1, 1, 0, 1, 1, 1, 0]
+    assert Shrunk(layers=[1, 4]).config(Head(kind="causal_lm"), config).no_rope_layers == [1, 0]
+
+
+def test_a_t5_without_its_first_layer_keeps_what_that_knew_of_distances_for_all() -> None:
+    head, teacher = make("t5")
+    small = Shrunk(layers=[2], decoder_layers=[2, 3]).build(head, teacher)
+    theirs, ours = teacher.state_dict(), small.state_dict()
+    for side in ("encoder", "decoder"):
+        name = f"{side}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        assert torch.equal(ours[name], theirs[name])
+
+
 def test_a_plain_encoder_gets_a_fresh_tagging_head(toy_model: Path) -> None:
     head = Head(["O", "B-X", "I-X"], "token_classification")
     network = Pretrained(str(toy_model))
