@@ -2,12 +2,12 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.data.documents import Corpus, Documents, has_split, read_documents
+from slimlit.data.documents import ENDINGS, Corpus, Documents, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
 from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
@@ -25,7 +25,7 @@ class LanguageModelling(TextModule):
     """Documents to learn a language from: tokenised once, cut where too long, and packed.
 
     A source is a text file (``.txt``, ``.gz`` too), JSON lines, a table, a bundled text, a folder with ``train.jsonl`` (or
-    ``train-00000.jsonl`` and more) as ``slimlit prepare`` writes it, or a folder of token shards, with other splits in
+    ``train-00000.jsonl`` and more, or ``train/`` as ``slimlit prepare`` writes it), or a folder of token shards, with other splits in
     subfolders or named. A missing validation or test split is the folder's, or
     made of the training documents.
 
@@ -52,6 +52,8 @@ class LanguageModelling(TextModule):
         batch_size: rows of a batch, over all processes.
         seed: of made splits, of the order of batches and of what is hidden.
     """
+
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class LanguageModelling(TextModule):
         if name in self._corpora:
             return self._corpora[name]
         train = self.sources["train"]
-        source = self.sources[name] or (train if train is not None and has_split(train, name) else None)
+        source = self.sources[name]
         if source is not None:
             self._corpora[name] = self._note(name, source)
         elif name == "predict":
@@ -170,11 +172,10 @@ class LanguageModelling(TextModule):
     def _split_training_texts(self, train: str) -> None:
         """Deal out the splits that have no text of their own."""
         whole = self._corpora.pop("train", None) or self._note("train", train)
-        self._corpora |= {part: whole.take(rows) for part, rows in self._rows(whole, train).items()}
+        self._corpora |= {part: whole.take(rows) for part, rows in self._rows(whole).items()}
 
-    def _rows(self, whole: Corpus, train: str) -> dict[str, list[int]]:
-        own = {name for name in self.share if self.sources[name] is not None or has_split(train, name)}
-        made = {name: share for name, share in self.share.items() if name not in own}
+    def _rows(self, whole: Corpus) -> dict[str, list[int]]:
+        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
         if not made:
             return {"train": list(range(len(whole)))}
         return make_splits(Texts(whole.texts, None, [""] * len(whole)), made, self.seed)
@@ -195,7 +196,7 @@ class LanguageModelling(TextModule):
             return documents
         train = str(self.sources["train"])
         whole = read_documents(train, "train", self.documents, self.text_column, column)
-        names = np.asarray(whole.take(self._rows(whole, train)["train"]).groups, dtype=object).astype(str)
+        names = np.asarray(whole.take(self._rows(whole)["train"]).groups, dtype=object).astype(str)
         found: npt.NDArray[np.int64] = np.unique(names[rows.documents], return_inverse=True)[1]
         return found
 
