@@ -13,7 +13,7 @@ from slimlit.data.files import Texts
 from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
-from slimlit.data.shard_rows import ShardRows, are_shards
+from slimlit.data.shard_rows import ShardRows, find_shards
 from slimlit.data.splits import make_splits
 from slimlit.data.text_rows import TextRows, lay_rows
 from slimlit.data.tokenized import fingerprint
@@ -88,9 +88,15 @@ class LanguageModelling(TextModule):
             raise ValueError(
                 f"the tokenizer {self.tokenizer_source!r} has no mask token\nuse a tokenizer of a masked model such as BERT"
             )
-        folder = are_shards(self.sources[name] or str(self.sources["train"]), name)
+        train, own = str(self.sources["train"]), self.sources[name]
+        folder = find_shards(own or train, name, own is not None)
         if folder is not None:
             return self._rows_of_shards(folder, name)
+        if own is None and name != "predict" and find_shards(train, "train", True) is not None:
+            raise ValueError(
+                f"{train} holds token shards, of which no {name} texts can be made\n"
+                f"write shards into {Path(train) / name}, or name texts or shards: data.init_args.{name}"
+            )
         corpus = self._read(name)
         if name == "predict":
             return self._prompts(corpus.texts)
@@ -140,11 +146,11 @@ class LanguageModelling(TextModule):
         around = Around.of(self.tokenizer)
         after = [] if self.masking is None else around.after
         room = self.max_length - len(around.before) - len(after)
-        ids = [self.tokenizer(text, add_special_tokens=False).input_ids[-room:] for text in texts]
-        rows = [[*around.before, *one, *after] for one in ids]
+        ids = [self.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+        rows = [[*around.before, *one[-room:], *after] for one in ids]
         columns = {"input_ids": Column.of(rows, int(self.tokenizer.pad_token_id or 0))}
         columns["labels"] = Column.of([[-100] * len(row) for row in rows], -100)
-        self.report["predict"] = {"documents": len(texts)}
+        self.report["predict"] = {"documents": len(texts), "cut to max_length": sum(len(one) > room for one in ids)}
         return TextRows(columns, hash_all([VERSION, self.max_length, self._end()], texts), texts)
 
     def _read(self, name: str) -> Corpus:

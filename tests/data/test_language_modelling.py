@@ -118,6 +118,14 @@ def test_rows_come_from_the_cache_alike_and_other_settings_miss_it(text: Path, t
     assert len(found) == 5
 
 
+def test_texts_to_continue_that_are_too_long_keep_their_ends_and_are_counted(tmp_path: Path, toy_decoder: Path) -> None:
+    (tmp_path / "new.txt").write_text("the film\n" + "the story of " * 20 + "a house\n")
+    data = LanguageModelling("none.txt", str(toy_decoder), predict=str(tmp_path / "new.txt"), max_length=12)
+    data.setup("predict")
+    assert data.report["predict"] == {"documents": 2, "cut to max_length": 1}
+    assert data.tokenizer.decode(data.splits["predict"].batch([1])["input_ids"][0]).endswith("a house")
+
+
 def test_made_splits_share_no_document(text: Path, toy_model: Path) -> None:
     data = made(text, toy_model)
     data.setup("test")
