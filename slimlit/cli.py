@@ -1,6 +1,7 @@
 """The command: LightningCLI's verbs, each within one run directory."""
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -261,19 +262,19 @@ class SlimCLI(LightningCLI):
             raise SystemExit(1)
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
-        """Write what was read for the verb, and say what was left out of it."""
+        """Write what was read for the verb, and say what was left out of it and what was cut."""
         if not isinstance(datamodule, Reporting):
             return
         report = self.run.reports / f"data-{verb}.json"
         runs.write(report, json.dumps(datamodule.report, indent=2, ensure_ascii=False) + "\n")
         for name, part in datamodule.report.items():
-            left_out = (
-                {kind: part.get(f"{kind} rows left out", 0) for kind in ("empty", "broken")}
-                if isinstance(part, dict)
-                else {}
-            )
+            counts = part if isinstance(part, dict) else {}
+            left_out = {kind: counts.get(f"{kind} rows left out", 0) for kind in ("empty", "broken")}
             if any(left_out.values()):
                 print(f"\n{name}: {left_out['empty']} empty and {left_out['broken']} broken rows left out: {report}")
+            others = [kind for kind in counts if re.search(r"\bcut\b|left out:", kind) and counts[kind]]
+            if others:
+                print(f"\n{name}: {', '.join(f'{counts[kind]} {kind}' for kind in others)}: {report}")
 
 
 def _refuse_another_model(before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -1,25 +1,26 @@
 """Read documents: of text files by lines, paragraphs, headings or whole, of JSON lines by a column, of a prepared folder by split."""
 
 import difflib
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from slimlit.data.files import Columns, read_texts
+from slimlit.data.files import ENDINGS as TABLES
+from slimlit.data.files import Columns, read_texts, split_files
+from slimlit.text.compression import plain_name, readable
 from slimlit.text.downloads.bundles import BUNDLES
-from slimlit.text.lines import read_json_lines
+from slimlit.text.lines import open_text, read_json_lines
 
 Documents = Literal["lines", "paragraphs", "headings", "file"]
 _HEADING = re.compile(
     r"^ ?= [^=].*[^=] = ?$|^ ?= [^= ] = ?$"
 )  # of a WikiText article; sections have two signs and more
 _SURROGATES = re.compile(r"[\ud800-\udfff]")  # no UTF-8 has them
-_TEXT = (".txt", ".txt.gz", ".raw", ".raw.gz")
-_JSON = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
+_TEXT = (".txt", ".raw")
+_JSON = (".jsonl", ".json")
+ENDINGS = (*_TEXT, *TABLES)
 
 
 @dataclass
@@ -57,13 +58,14 @@ def read_documents(
     """
     found = Corpus([])
     for file in _files(source, split):
-        if file.endswith(_TEXT):
+        plain = plain_name(file)
+        if plain.endswith(_TEXT):
             if group is not None:
                 raise ValueError(
                     f"{file} has no columns, so no group_column {group!r}\ngive JSON lines with that column"
                 )
             found.texts += [tidy for text in _cut(Path(file), documents) if (tidy := _tidied(text))]
-        elif file.endswith(_JSON) and Path(file).is_file():
+        elif plain.endswith(_JSON) and Path(file).is_file():
             _read_json(found, Path(file), column, group)
         else:  # a table, whose cells are cleaned: one line each
             read = read_texts(file, Columns(column, None, None, group), split)
@@ -95,31 +97,17 @@ def _read_json(found: Corpus, file: Path, column: str, group: str | None) -> Non
             found.groups += [] if group is None else [str(record[group])]
 
 
-def has_split(source: str, split: str) -> bool:
-    """Whether ``source`` is a folder with files of that split."""
-    return Path(source).expanduser().is_dir() and bool(_of_split(Path(source).expanduser(), split))
-
-
-def _of_split(folder: Path, split: str) -> list[str]:
-    found = [path for path in folder.iterdir() if path.name.endswith((*_TEXT, *_JSON, ".parquet"))]
-    names = [path for path in found if re.match(rf"{split}[.\-_]", path.name)]
-    within = folder / split
-    if not names and within.is_dir():
-        names = [path for path in within.iterdir() if path.name.endswith((*_TEXT, *_JSON, ".parquet"))]
-    return sorted(map(str, names))
-
-
 def _files(source: str, split: str) -> list[str]:
     path = Path(source).expanduser()
     if path.is_dir():
-        files = _of_split(path, split)
+        files = [str(file) for file in split_files(source, split, ENDINGS)]
         if not files:
             names = sorted(one.name for one in path.iterdir())[:8]
             raise ValueError(
                 f"{source} has no file of the split {split!r}\nit has: {', '.join(names)}\nexpected {split}.jsonl, or {split}-00000.jsonl and so on"
             )
         return files
-    if path.name.endswith(_TEXT) and not path.is_file():
+    if plain_name(path.name).endswith(_TEXT) and not path.is_file():
         near = difflib.get_close_matches(path.name, [one.name for one in path.parent.glob("*")], n=1)
         hint = f"\ndid you mean {path.parent / near[0]}?" if near else ""
         raise ValueError(f"no such file: {source}{hint}")
@@ -127,11 +115,8 @@ def _files(source: str, split: str) -> list[str]:
 
 
 def _cut(file: Path, documents: Documents) -> Iterator[str]:
-    try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error) as problem:
-        raise ValueError(f"{file} cannot be read: {problem}\nexpected UTF-8 text") from problem
+    with open_text(file) as opened, readable(file):
+        text = opened.read().replace("\r\n", "\n")
     if documents == "file":
         yield text
     elif documents == "lines":

@@ -1,6 +1,7 @@
-"""Read labelled texts from files: CSV, TSV, JSON lines, Parquet, saved or hub Hugging Face data sets, bundled texts."""
+"""Read labelled texts from files and folders of splits: CSV, TSV, JSON lines, Parquet; Hugging Face data sets; bundled texts."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -14,6 +15,7 @@ from slimlit.text.downloads.bundles import find as find_bundle
 from slimlit.text.lines import Record, read_json_lines, read_table
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
+ENDINGS = (*FORMATS, ".json")  # before that of a compression
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,8 @@ def read_records(source: str, split: str, broken: list[str]) -> Iterator[Record]
             f"{source} has no known format\nexpected a name ending in {', '.join(FORMATS)} (or compressed: .gz, .bz2, .xz, .zst), or a folder"
         )
     if path.is_dir():
-        parts = _prepared(path, split)
-        return chain.from_iterable(read_json_lines(part, broken) for part in parts) if parts else _saved(path, split)
+        files = split_files(source, split)
+        return chain.from_iterable(_read_all(files, split, broken)) if files else _saved(path, split)
     if path.suffix or source.startswith((".", "/", "~")) or source.count("/") > 1:
         names = [file.name for file in path.parent.glob("*")] if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, names, n=1)
@@ -153,11 +155,26 @@ def read_records(source: str, split: str, broken: list[str]) -> Iterator[Record]
     return _hub(source, split)
 
 
-def _prepared(folder: Path, split: str) -> list[Path]:
-    """The JSON lines of a part as ``slimlit prepare`` writes it: in the folder itself, or in its folder of that name."""
-    inner = folder / split
-    found = (inner if inner.is_dir() else folder).glob("*.jsonl*")
-    return sorted(file for file in found if plain_name(file.name).endswith(".jsonl"))
+def split_files(source: str, split: str, endings: tuple[str, ...] = ENDINGS) -> list[Path]:
+    """The files of a split in a folder, in order: ``train.csv``, ``train-00000.jsonl`` and more, all in a subfolder ``train``, or ``part-00000.jsonl`` and more."""
+    folder = Path(source).expanduser()
+    if not folder.is_dir() or (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file():
+        return []  # what save_to_disk wrote has names of its own
+    beside = [file for file in folder.iterdir() if re.match(rf"{split}[.\-_]", file.name)]
+    within = (folder / split).iterdir() if (folder / split).is_dir() else []
+    parts = [file for file in folder.iterdir() if file.name.startswith("part-")]
+    for files in (beside, within, parts):
+        found = sorted(file for file in files if plain_name(file.name).endswith(endings))
+        if found:
+            return found
+    return []
+
+
+def _read_all(files: Iterable[Path], split: str, broken: list[str]) -> Iterator[Iterator[Record]]:
+    for file in files:
+        here: list[str] = []
+        yield read_records(str(file), split, here)
+        broken += [f"{file.name}, {what}" for what in here]
 
 
 def _text_bundles() -> str:
@@ -189,7 +206,8 @@ def _saved(folder: Path, split: str) -> Iterator[Record]:
         return _part(datasets.load_from_disk(str(folder)), str(folder), split)
     except FileNotFoundError as problem:
         raise ValueError(
-            f"{folder} is no saved data set\nexpected a folder written by save_to_disk, or a file in it"
+            f"{folder} is no saved data set, and has no file of the split {split!r}\n"
+            f"expected a folder written by save_to_disk, or with {split}.jsonl, or {split}/part-00000.jsonl as slimlit prepare writes"
         ) from problem
 
 

@@ -2,18 +2,18 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.data.documents import Corpus, Documents, has_split, read_documents
+from slimlit.data.documents import ENDINGS, Corpus, Documents, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
 from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
-from slimlit.data.shard_rows import ShardRows, are_shards
+from slimlit.data.shard_rows import ShardRows, find_shards
 from slimlit.data.splits import make_splits
 from slimlit.data.text_rows import TextRows, lay_rows
 from slimlit.data.tokenized import fingerprint
@@ -25,7 +25,7 @@ class LanguageModelling(TextModule):
     """Documents to learn a language from: tokenised once, cut where too long, and packed.
 
     A source is a text file (``.txt``, ``.gz`` too), JSON lines, a table, a bundled text, a folder with ``train.jsonl`` (or
-    ``train-00000.jsonl`` and more) as ``slimlit prepare`` writes it, or a folder of token shards, with other splits in
+    ``train-00000.jsonl`` and more, or ``train/`` as ``slimlit prepare`` writes it), or a folder of token shards, with other splits in
     subfolders or named. A missing validation or test split is the folder's, or
     made of the training documents.
 
@@ -52,6 +52,8 @@ class LanguageModelling(TextModule):
         batch_size: rows of a batch, over all processes.
         seed: of made splits, of the order of batches and of what is hidden.
     """
+
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
 
     def __init__(
         self,
@@ -86,9 +88,15 @@ class LanguageModelling(TextModule):
             raise ValueError(
                 f"the tokenizer {self.tokenizer_source!r} has no mask token\nuse a tokenizer of a masked model such as BERT"
             )
-        folder = are_shards(self.sources[name] or str(self.sources["train"]), name)
+        train, own = str(self.sources["train"]), self.sources[name]
+        folder = find_shards(own or train, name, own is not None)
         if folder is not None:
             return self._rows_of_shards(folder, name)
+        if own is None and name != "predict" and find_shards(train, "train", True) is not None:
+            raise ValueError(
+                f"{train} holds token shards, of which no {name} texts can be made\n"
+                f"write shards into {Path(train) / name}, or name texts or shards: data.init_args.{name}"
+            )
         corpus = self._read(name)
         if name == "predict":
             return self._prompts(corpus.texts)
@@ -138,18 +146,18 @@ class LanguageModelling(TextModule):
         around = Around.of(self.tokenizer)
         after = [] if self.masking is None else around.after
         room = self.max_length - len(around.before) - len(after)
-        ids = [self.tokenizer(text, add_special_tokens=False).input_ids[-room:] for text in texts]
-        rows = [[*around.before, *one, *after] for one in ids]
+        ids = [self.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+        rows = [[*around.before, *one[-room:], *after] for one in ids]
         columns = {"input_ids": Column.of(rows, int(self.tokenizer.pad_token_id or 0))}
         columns["labels"] = Column.of([[-100] * len(row) for row in rows], -100)
-        self.report["predict"] = {"documents": len(texts)}
+        self.report["predict"] = {"documents": len(texts), "cut to max_length": sum(len(one) > room for one in ids)}
         return TextRows(columns, hash_all([VERSION, self.max_length, self._end()], texts), texts)
 
     def _read(self, name: str) -> Corpus:
         if name in self._corpora:
             return self._corpora[name]
         train = self.sources["train"]
-        source = self.sources[name] or (train if train is not None and has_split(train, name) else None)
+        source = self.sources[name]
         if source is not None:
             self._corpora[name] = self._note(name, source)
         elif name == "predict":
@@ -170,11 +178,10 @@ class LanguageModelling(TextModule):
     def _split_training_texts(self, train: str) -> None:
         """Deal out the splits that have no text of their own."""
         whole = self._corpora.pop("train", None) or self._note("train", train)
-        self._corpora |= {part: whole.take(rows) for part, rows in self._rows(whole, train).items()}
+        self._corpora |= {part: whole.take(rows) for part, rows in self._rows(whole).items()}
 
-    def _rows(self, whole: Corpus, train: str) -> dict[str, list[int]]:
-        own = {name for name in self.share if self.sources[name] is not None or has_split(train, name)}
-        made = {name: share for name, share in self.share.items() if name not in own}
+    def _rows(self, whole: Corpus) -> dict[str, list[int]]:
+        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
         if not made:
             return {"train": list(range(len(whole)))}
         return make_splits(Texts(whole.texts, None, [""] * len(whole)), made, self.seed)
@@ -195,7 +202,7 @@ class LanguageModelling(TextModule):
             return documents
         train = str(self.sources["train"])
         whole = read_documents(train, "train", self.documents, self.text_column, column)
-        names = np.asarray(whole.take(self._rows(whole, train)["train"]).groups, dtype=object).astype(str)
+        names = np.asarray(whole.take(self._rows(whole)["train"]).groups, dtype=object).astype(str)
         found: npt.NDArray[np.int64] = np.unique(names[rows.documents], return_inverse=True)[1]
         return found
 

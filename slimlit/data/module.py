@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
+from slimlit.data.files import ENDINGS, split_files
 from slimlit.models import PreTrainedModel
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
@@ -45,6 +46,8 @@ class TextModule(LightningDataModule):
         batch_size: examples of a batch, over all processes.
         seed: of made splits and of the order of batches.
     """
+
+    endings: ClassVar[tuple[str, ...]] = ENDINGS  # of the files of a split in a folder
 
     def __init__(
         self, sources: dict[str, str | None], tokenizer: str, max_length: int, batch_size: int, seed: int
@@ -92,6 +95,10 @@ class TextModule(LightningDataModule):
         if not wanted:
             return
         _ = self.tokenizer  # refuses a wrong one before any text is read
+        train = self.sources["train"]
+        for name in ("validation", "test"):
+            if self.sources[name] is None and train is not None and split_files(train, name, self.endings):
+                self.sources[name] = train
         for name in wanted:
             self.splits[name] = self.read_split(name)
         self.finish_setup(wanted)

@@ -11,7 +11,7 @@ from typing import Any
 from slimlit.data.files import Texts, read_records
 from slimlit.text.bio import to_bio
 from slimlit.text.clean import clean
-from slimlit.text.compression import readable
+from slimlit.text.compression import plain_name, readable
 from slimlit.text.lines import Record, open_text
 
 CONLL = (".conll", ".bio", ".iob", ".iob2")
@@ -87,7 +87,7 @@ def read_sentences(source: str, columns: TagColumns, split: str = "train") -> Se
     """
     found = Sentences()
     path = Path(source).expanduser()
-    plain = path.name.removesuffix(".gz")
+    plain = plain_name(path.name)
     if plain.endswith(".txt") and columns.tags is None:
         records: Iterator[Record] = _lines(path, columns.text)
     elif plain.endswith((*CONLL, ".txt")) and path.is_file():

@@ -17,10 +17,10 @@ from slimlit.text.tokens.shards import MANIFEST, Shards
 from slimlit.types import Batch
 
 
-def are_shards(source: str, split: str) -> Path | None:
-    """The folder of a split's shards: ``source`` itself for training, or its subfolder; None where there are none."""
-    for folder in (Path(source).expanduser() / split, Path(source).expanduser()):
-        if (folder / MANIFEST).is_file() and (folder.name == split or split == "train"):
+def find_shards(source: str, split: str, is_own: bool) -> Path | None:
+    """The folder of a split's shards: the subfolder of its name, or ``source`` where that is the split's own; None without."""
+    for folder in (Path(source).expanduser() / split, *([Path(source).expanduser()] if is_own else [])):
+        if (folder / MANIFEST).is_file():
             return folder
     return None
 

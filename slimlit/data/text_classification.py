@@ -17,8 +17,8 @@ class TextClassification(TextModule):
     """Texts with one label each, read from files, cleaned, split, tokenised once, and batched by length.
 
     Each of ``train``, ``validation``, ``test`` and ``predict`` is a CSV, TSV, JSONL or Parquet file (``.gz`` too), a
-    folder ``slimlit prepare`` wrote, a saved Hugging Face data set, a bundled name (``rotten-tomatoes``) or a hub name. A missing validation or test split is
-    made of the training texts: seeded, stratified, duplicates never on both sides.
+    saved Hugging Face data set, a bundled name (``rotten-tomatoes``), a hub name, or a folder with files of each split. A missing
+    validation or test split is the folder's, or made of the training texts: seeded, stratified, duplicates never on both sides.
 
     After ``setup``: ``labels``, ``tokenizer``, ``splits`` (by name) and ``report`` (what was read, dropped and cut).
 

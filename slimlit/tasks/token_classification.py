@@ -169,7 +169,7 @@ class TokenClassification(Task):
     def _tags(self, answers: Any, split: Any) -> dict[int, list[str]]:
         """The tag of every word of the answered sentences; ``O`` where there was no answer."""
         tags = {row: ["O"] * len(split.sentences[row]) for row in np.unique(answers[:, 0]).tolist()}
-        for row, word, answer in answers.tolist():
+        for row, word, answer in answers[answers[:, 1] >= 0].tolist():
             tags[row][word] = self.head.labels[answer]
         return tags
 

@@ -10,6 +10,8 @@ from torchmetrics.utilities import dim_zero_cat
 class WordAnswers(Metric):
     """Collects the class said of each word; ``compute`` gives ``(words, 3)``: example, word, class, in order.
 
+    Of each example there is a row with word -1 too, so that one without a word the network saw is still an example.
+
     Guarantees:
         - each word once, whatever process answered it and however often its example was dealt.
     """
@@ -40,6 +42,8 @@ def first_of_words(word_ids: Int[Tensor, "batch tokens"]) -> Bool[Tensor, "batch
 def answers_of_words(
     classes: Int[Tensor, "batch tokens"], word_ids: Int[Tensor, "batch tokens"], example_id: Int[Tensor, " batch"]
 ) -> Int[Tensor, "words 3"]:
-    """Example, word and class of the first sub-word of each word."""
+    """Example, word and class of the first sub-word of each word; and of each example word -1, which is none."""
     rows, places = first_of_words(word_ids).nonzero(as_tuple=True)
-    return torch.stack([example_id[rows], word_ids[rows, places], classes[rows, places]], dim=1)
+    said = torch.stack([example_id[rows], word_ids[rows, places], classes[rows, places]], dim=1)
+    none = torch.stack([example_id, torch.full_like(example_id, -1), torch.zeros_like(example_id)], dim=1)
+    return torch.cat([none, said])

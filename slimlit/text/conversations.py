@@ -36,7 +36,7 @@ def read_conversation(record: Mapping[str, Any]) -> Conversation:
     """The dialogue of a record, in whichever shape it has; empty turns left out, and turns of one speaker joined.
 
     In ``turns`` as plain texts the user speaks first, then the assistant, and so on. Where turns name their speakers,
-    ``system`` is the assistant if a ``user`` speaks and nobody else does (as task-oriented corpora have it).
+    ``system`` is the assistant if a ``user`` speaks before it and nobody else does (as task-oriented corpora have it).
 
     Raises:
         ValueError: it has none of the shapes, or a speaker nobody knows.
@@ -61,8 +61,9 @@ def _turns(turns: Any, column: str) -> list[tuple[str, str]]:
     if not all(isinstance(turn, Mapping) for turn in turns):
         raise ValueError(f"{column} holds neither texts nor objects; expected {SHAPES}")
     named = [(_of(turn, _SPEAKER).lower(), clean_lines(_of(turn, _SAID))) for turn in turns]
-    two = {name for name, _ in named} == {"user", "system"}
-    roles = {**_ROLES, "system": "assistant"} if two and named[-1][0] == "system" and len(named) > 1 else _ROLES
+    names = [name for name, _ in named]
+    answers = set(names) == {"user", "system"} and "system" in names[names.index("user") :]
+    roles = {**_ROLES, "system": "assistant"} if answers else _ROLES
     unknown = sorted({name for name, _ in named} - set(roles))
     if unknown:
         raise ValueError(f"a turn is of {unknown[0]!r}; expected one of: {', '.join(sorted(_ROLES))}")

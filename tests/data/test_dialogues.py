@@ -118,6 +118,14 @@ def test_turns_messages_and_instructions_are_the_same_dialogue() -> None:
     assert all(read_conversation(shape).messages == messages for shape in shapes)
 
 
+@pytest.mark.parametrize("ends_with_user", [False, True])
+def test_a_system_that_answers_users_is_the_assistant_and_one_before_them_is_not(ends_with_user: bool) -> None:
+    turns = [{"speaker": name, "utterance": f"{name}?"} for name in ("USER", "SYSTEM", "USER", "SYSTEM", "USER")]
+    found = read_conversation({"turns": turns if ends_with_user else turns[:-1]}).messages
+    assert [one["role"] for one in found] == ["user", "assistant", "user", "assistant", "user"][: len(found)]
+    assert [one["role"] for one in read_conversation({"turns": turns[1:3]}).messages] == ["system", "user"]
+
+
 def test_a_system_message_is_put_before_dialogues_without_one(toy_chat_model: Path, tmp_path: Path) -> None:
     own = [{"role": "system", "content": "mine"}, *LONG[:2]]
     data = load(write(tmp_path, {"messages": LONG[:2]}, {"messages": own}), toy_chat_model, system="be brief")

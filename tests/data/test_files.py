@@ -208,7 +208,9 @@ def test_a_missing_file_is_told_with_the_nearest_one(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_data_set_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is no saved data set\nexpected a folder written by save_to_disk"):
+    with pytest.raises(
+        ValueError, match="is no saved data set, and has no file of the split 'train'\nexpected a folder"
+    ):
         read_texts(str(tmp_path), Columns())
 
 

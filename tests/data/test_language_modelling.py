@@ -1,7 +1,9 @@
 """Plain text becomes rows: documents read as asked, packed with positions of their own, the same again from the cache."""
 
+import bz2
 import gzip
 import json
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,23 @@ def test_a_folder_gives_each_split_its_own_files(tmp_path: Path, toy_model: Path
         made(tmp_path.parent, toy_model)
 
 
+@pytest.mark.parametrize("ending", [".txt.bz2", ".jsonl.xz", ".csv.gz"])
+def test_a_file_and_a_folder_are_read_however_they_are_compressed(ending: str, tmp_path: Path, toy_model: Path) -> None:
+    packers = {".bz2": bz2.compress, ".xz": lzma.compress, ".gz": gzip.compress}
+    line = {"txt": "a fine film\n", "jsonl": '{"text": "a fine film"}\n', "csv": "text\na fine film\n"}[
+        ending.split(".")[1]
+    ]
+    (tmp_path / f"train{ending}").write_bytes(packers["." + ending.rpartition(".")[2]](line.encode()))
+    assert read_documents(str(tmp_path), "train", "lines").texts == ["a fine film"]
+    assert read_documents(str(tmp_path / f"train{ending}"), "train", "lines").texts == ["a fine film"]
+
+
+def test_a_file_cut_short_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a fine film\n" * 1000)[:-12])
+    with pytest.raises(ValueError, match=r"a.txt.gz cannot be read: .*\nexpected a whole gzip file"):
+        read_documents(str(tmp_path / "a.txt.gz"), "train", "lines")
+
+
 def test_packed_rows_know_where_each_document_begins(text: Path, toy_model: Path) -> None:
     split = made(text, toy_model).splits["train"]
     batch = split.batch(range(len(split)))
@@ -97,6 +116,14 @@ def test_rows_come_from_the_cache_alike_and_other_settings_miss_it(text: Path, t
     ]
     found = {first.fingerprint, *(data.splits["train"].fingerprint for data in others)}
     assert len(found) == 5
+
+
+def test_texts_to_continue_that_are_too_long_keep_their_ends_and_are_counted(tmp_path: Path, toy_decoder: Path) -> None:
+    (tmp_path / "new.txt").write_text("the film\n" + "the story of " * 20 + "a house\n")
+    data = LanguageModelling("none.txt", str(toy_decoder), predict=str(tmp_path / "new.txt"), max_length=12)
+    data.setup("predict")
+    assert data.report["predict"] == {"documents": 2, "cut to max_length": 1}
+    assert data.tokenizer.decode(data.splits["predict"].batch([1])["input_ids"][0]).endswith("a house")
 
 
 def test_made_splits_share_no_document(text: Path, toy_model: Path) -> None:

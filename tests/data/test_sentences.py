@@ -1,7 +1,10 @@
 """Tagged sentences are read from every format, and what cannot be read is told."""
 
+import bz2
 import gzip
 import json
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,16 @@ def test_conll_files_give_the_same_sentences(zipped: bool, tmp_path: Path) -> No
     assert found.words == [row["tokens"] for row in ROWS]
     assert found.tags == [row["ner"] for row in ROWS]
     assert read_sentences(str(path), TagColumns("0", "2")).tags[0] == ["B-NP", "B-VP", "B-NP"]
+
+
+@pytest.mark.parametrize(("ending", "pack"), [(".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_conll_files_and_texts_are_read_however_they_are_compressed(
+    ending: str, pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    (tmp_path / f"a.conll{ending}").write_bytes(pack(b"Anna B-PER\nleft O\n"))
+    assert read_sentences(str(tmp_path / f"a.conll{ending}"), TagColumns()).words == [["Anna", "left"]]
+    (tmp_path / f"a.txt{ending}").write_bytes(pack(b"Anna left\n"))
+    assert read_sentences(str(tmp_path / f"a.txt{ending}"), TagColumns(tags=None)).words == [["Anna", "left"]]
 
 
 def test_a_conll_word_that_is_a_number_sign_is_a_word(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Rows of token shards are the stream cut in order; no label reaches into another document."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,19 @@ def test_shards_of_another_tokenizer_and_masking_are_refused(shards: Path, toy_d
         LanguageModelling(str(shards), str(toy_decoder), max_length=32, packing=False).setup("fit")
     with pytest.raises(ValueError, match="packed and ask for the next word"):
         LanguageModelling(str(shards), str(toy_model), max_length=32, masking=Masking()).setup("fit")
+
+
+def test_shards_of_a_split_may_have_any_name_and_a_split_without_any_is_told(
+    shards: Path, toy_decoder: Path, tmp_path: Path
+) -> None:
+    lone = tmp_path / "lone"
+    shutil.copytree(shards, lone, ignore=shutil.ignore_patterns("validation"))
+    data = LanguageModelling(str(lone), str(toy_decoder), validation=str(shards / "validation"), test=str(shards))
+    data.max_length = 32
+    data.setup("fit")
+    data.setup("test")
+    assert [data.report[name]["documents"] for name in ("train", "validation", "test")] == [60, 10, 60]
+    with pytest.raises(
+        ValueError, match="holds token shards, of which no validation texts can be made\nwrite shards into"
+    ):
+        LanguageModelling(str(lone), str(toy_decoder), max_length=32).setup("fit")

@@ -7,7 +7,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from slimlit.data import TextClassification
-from slimlit.data.toy import toy_reviews
+from slimlit.data.toy import toy_reviews, write_toy_files
+from slimlit.text.prepare import prepare
 from slimlit.text.stop_words import StopWords
 from slimlit.types import Batch
 
@@ -262,3 +263,17 @@ def test_the_trainer_reads_each_example_once(verb: str, reviews: Path, toy_model
     getattr(trainer, verb)(reader, data)
     name = {"validate": "validation"}.get(verb, verb)
     assert sorted(reader.shown) == list(range(len(data.splits[name])))
+
+
+def test_a_prepared_folder_gives_each_split_its_own_texts(tmp_path: Path, toy_model: Path) -> None:
+    write_toy_files(tmp_path, 60, 20)
+    prepared = ["--rules", "[]", "--near_duplicates", "null", "--output", str(tmp_path / "out")]
+    assert (
+        prepare(["--sources", str(tmp_path / "train.csv"), "--split", "{validation: 0.2, test: 0.2}", *prepared]) == 0
+    )
+    data = make(tmp_path / "out", toy_model)
+    data.setup("fit")
+    data.setup("test")
+    for name in ("train", "validation", "test"):
+        lines = (tmp_path / "out" / name / "part-00000.jsonl").read_text().splitlines()
+        assert data.splits[name].texts == [json.loads(line)["text"] for line in lines]

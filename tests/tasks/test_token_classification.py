@@ -300,6 +300,19 @@ def test_the_private_gradient_is_the_sum_of_whole_sentences_each_clipped(
         assert torch.allclose(spy.gradients[0][f"student.{name}"], part, rtol=1e-4, atol=1e-7), name
 
 
+def test_a_sentence_of_which_the_tokenizer_leaves_nothing_is_scored_as_missed(
+    teacher: Path, toy_model: Path, toy_sentence_files: Path, tmp_path: Path
+) -> None:
+    lines = [{"tokens": ["the", "city"], "ner": ["O", "B-PLACE"]}, {"tokens": ["\u200b", " "], "ner": ["B-PLACE", "O"]}]
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    task = make_tagger(Pretrained(str(teacher)))
+    data = toy_tagging(toy_model, toy_sentence_files, test=str(tmp_path / "test.jsonl"))
+    scores = toy_trainer(tmp_path).test(task, datamodule=data, verbose=False)[0]
+    assert data.report["test"]["words the tokenizer drops"] == 2
+    assert task.scored["test"].predicted == [["O", "B-PLACE"], ["O", "O"]]
+    assert scores["test/recall"] == 0.5
+
+
 def test_a_word_answered_twice_counts_once() -> None:
     answers = WordAnswers()
     answers.update(torch.tensor([[3, 1, 2], [0, 0, 1]]))
