@@ -20,7 +20,10 @@ from slimlit.types import Batch
 def are_shards(source: str, split: str) -> Path | None:
     """The folder of a split's shards: ``source`` itself for training, or its subfolder; None where there are none."""
     for folder in (Path(source).expanduser() / split, Path(source).expanduser()):
-        if (folder / MANIFEST).is_file() and (folder.name == split or split == "train"):
+        is_ours = (folder / MANIFEST).is_file() and any(
+            folder.glob("tokens-*.npy")
+        )  # ``prepare`` writes a manifest too
+        if is_ours and (folder.name == split or split == "train"):
             return folder
     return None
 

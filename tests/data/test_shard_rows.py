@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slimlit.data import LanguageModelling, Masking
-from slimlit.data.shard_rows import ShardRows
+from slimlit.data.shard_rows import ShardRows, are_shards
 from slimlit.data.toy import toy_reviews
 from slimlit.models.tokenizers import load_tokenizer
 from slimlit.text.tokens.encoder import Encoder
@@ -56,3 +56,8 @@ def test_shards_of_another_tokenizer_and_masking_are_refused(shards: Path, toy_d
         LanguageModelling(str(shards), str(toy_decoder), max_length=32, packing=False).setup("fit")
     with pytest.raises(ValueError, match="packed and ask for the next word"):
         LanguageModelling(str(shards), str(toy_model), max_length=32, masking=Masking()).setup("fit")
+
+
+def test_a_folder_as_prepare_writes_it_is_no_shards(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"files": {}}')
+    assert are_shards(str(tmp_path), "train") is None
