@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from slimlit.__main__ import main
-from slimlit.callbacks.ledger import origin_of
 from slimlit.privacy.ledger import Ledger
+from slimlit.privacy.origins import origin_of
 
 PRIVATE = {"class_path": "slimlit.callbacks.DifferentialPrivacy", "init_args": {"epsilon": 50.0}}
 REPORT = {"class_path": "slimlit.callbacks.GenerationReport", "init_args": {"num_examples": 2}}

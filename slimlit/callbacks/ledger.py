@@ -12,6 +12,7 @@ from slimlit.callbacks.differential_privacy import private_callback
 from slimlit.data import TextModule
 from slimlit.models.sources import find
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
+from slimlit.privacy.origins import origin_of, origins_of, write_origin_file
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
 from slimlit.text.cache import cache_folder
@@ -56,31 +57,23 @@ def write_origin(output: Path, run: Run, source: str, num_texts: int) -> None:
     splits = [stage.split for stage in known.stages if stage.source == source]
     rows = {"source": source, "split": splits[0] if splits else "train", "num_units": num_texts, "run": run.name}
     about = "Each row of the file beside this was made of one text, by a model with this ledger; the file itself hides none."
-    write(origin_of(output), json.dumps({**json.loads(known.text()), "rows": rows, "about": about}, indent=2) + "\n")
-
-
-def origin_of(rows: Path) -> Path:
-    """Where the ledger of a file of rows is, if a model wrote them."""
-    return rows.with_name(f"{rows.name}.{NAME}")
+    write_origin_file(origin_of(output), known, rows, about)
 
 
 def _of_texts(stages: list[Stage]) -> Ledger:
-    """What the texts of those stages owe, where a model wrote them: its ledger, and that they stand for other texts."""
+    """What the texts of those stages owe, where they were made of others: their maker's ledger, and that they stand for them."""
     whole = Ledger()
     for stage in stages:
-        origin = origin_of(Path(stage.source))
-        if not origin.is_file():
-            continue
-        whole += Ledger.read(origin)
-        rows = json.loads(origin.read_text(encoding="utf-8")).get("rows")
-        if rows is None:
-            whole += Ledger(notes=[f"Of which texts {stage.source} was made: {origin} does not say."])
-            continue
-        why = f"{rows['run']} made each row of {stage.source} of one of these texts"
-        link = Stage(
-            stage.run, "reading", rows["source"], rows["split"], stage.data, int(rows["num_units"]), stage.unit
-        )
-        whole += Ledger([replace(link, steps=[], why=why)])
+        for origin in origins_of(Path(stage.source).expanduser()):
+            whole += Ledger.read(origin)
+            rows = json.loads(origin.read_text(encoding="utf-8")).get("rows")
+            if rows is None:
+                whole += Ledger(notes=[f"Of which texts {stage.source} was made: {origin} does not say."])
+                continue
+            why = f"{rows['run']} made each row of {stage.source} of one of these texts"
+            split, count = rows["split"] or stage.split, int(rows["num_units"])
+            link = Stage(stage.run, "reading", rows["source"], split, stage.data, count, stage.unit)
+            whole += Ledger([replace(link, steps=[], why=why)])
     return whole
 
 

@@ -131,8 +131,8 @@ class TeacherCache(Callback):
                 else f"teacher outputs: read {count} from {folder}"
             )
 
-    def _top(self, task: Task) -> tuple[int, float] | None:
-        """How many words to keep, and at which temperature; None to keep states.
+    def _top(self, task: Task) -> tuple[int, float, int | None] | None:
+        """How many words to keep, at which temperature, and of how many of the first; None to keep states.
 
         Raises:
             ValueError: a loss reads of the teacher what would not be kept.
@@ -152,13 +152,13 @@ class TeacherCache(Callback):
                 f"TeacherCache.top_k is {self.top_k}, and the loss reads all the teacher's words\n"
                 "use TopTargets alone for them, or take top_k out: states are kept then, and all words made of them"
             )
-        asked = {(part.k, part.temperature) for part in tops}
-        if asked != {(self.top_k, tops[0].temperature)}:
+        asked = list(dict.fromkeys((part.k, part.temperature, part.num_words) for part in tops))
+        if len(asked) > 1 or asked[0][0] != self.top_k:
             raise ValueError(
-                f"TeacherCache.top_k is {self.top_k}, and TopTargets asks for k and temperature {sorted(asked)}\n"
+                f"TeacherCache.top_k is {self.top_k}, and TopTargets asks for k and temperature (and num_words) {asked}\n"
                 "expected the same k, and one temperature: the left-over probability holds for it alone"
             )
-        return self.top_k, tops[0].temperature
+        return asked[0]
 
     def _compute(self, trainer: Trainer, task: Task, folder: Path, identity: Identity, name: str) -> None:
         top = identity.get("top")

@@ -20,7 +20,7 @@ class AttentionRelations(Loss):
     Since a relation is tokens by tokens, teacher and student may differ in width and in attention heads.
 
     Guarantees:
-        - never reads a padded token, as a query or as a key; never mixes two examples;
+        - never reads a padded token, as a query or as a key; never mixes two examples, nor two documents of a packed row;
         - zero where student and teacher have the same relations.
 
     Args:
@@ -85,25 +85,30 @@ class AttentionRelations(Loss):
         real = batch["attention_mask"].bool()
         heads = self.relation_heads or target_heads(target)
         total = torch.zeros(len(real), device=real.device)
+        pair = real[:, None, :, None] & real[:, None, None, :]
+        if "segment_ids" in batch:  # a row packed of several documents
+            pair = pair & (batch["segment_ids"][:, None, :, None] == batch["segment_ids"][:, None, None, :])
         for name, weight in self.weights.items():
-            theirs = log_relations(getattr(target, name)[self.teacher_layer], heads, real)
-            ours = log_relations(getattr(student, name)[self.student_layer], heads, real)
-            pair = real[:, None, :, None] & real[:, None, None, :]
+            theirs = log_relations(getattr(target, name)[self.teacher_layer], heads, pair)
+            ours = log_relations(getattr(student, name)[self.student_layer], heads, pair)
             terms = (theirs.exp() * (theirs - ours)).masked_fill(~pair, 0.0)
             total = total + weight * terms.sum(dim=(1, 2, 3)) / (heads * real.sum(dim=-1).clamp(min=1))
         return total
 
 
 def log_relations(
-    vectors: Float[Tensor, "batch heads tokens head_width"], relation_heads: int, real: Bool[Tensor, "batch tokens"]
+    vectors: Float[Tensor, "batch heads tokens head_width"],
+    relation_heads: int,
+    pair: Bool[Tensor, "batch 1 tokens tokens"],
 ) -> Float[Tensor, "batch relation_heads tokens tokens"]:
-    """``log softmax(A A^T / sqrt(d_r))`` over the real tokens; the columns of padding hold the lowest finite number."""
+    """``log softmax(A A^T / sqrt(d_r))`` over the tokens each is paired with; other columns hold the lowest finite number."""
     batch, heads, tokens, width = vectors.shape
     joined = vectors.float().transpose(1, 2).reshape(batch, tokens, relation_heads, heads * width // relation_heads)
-    split = joined.transpose(1, 2).masked_fill(~real[:, None, :, None], 0.0)
+    real = pair.any(dim=-1)
+    split = joined.transpose(1, 2).masked_fill(~real[..., None], 0.0)
     with torch.autocast(split.device.type, enabled=False):
         scores = split @ split.transpose(-1, -2) / split.shape[-1] ** 0.5
-    return torch.log_softmax(scores.masked_fill(~real[:, None, None, :], torch.finfo(scores.dtype).min), dim=-1)
+    return torch.log_softmax(scores.masked_fill(~pair, torch.finfo(scores.dtype).min), dim=-1)
 
 
 def target_heads(target: Output) -> int:

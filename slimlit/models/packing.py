@@ -75,21 +75,21 @@ def check_packing(network: PreTrainedModel, max_length: int) -> None:
     network.eval()
     try:
         with torch.no_grad():
-            together = _logits(network, ids, [first, max_length - first])
-            alone = [_logits(network, ids[:, :first], [first]), _logits(network, ids[:, first:], [max_length - first])]
+            together = _states(network, ids, [first, max_length - first])
+            alone = [_states(network, ids[:, :first], [first]), _states(network, ids[:, first:], [max_length - first])]
     finally:
         network.train(was_training)
     apart = float((together - torch.cat(alone, dim=1)).abs().max())
     if not apart < 1e-3 * float(together.abs().max()):
         raise ValueError(
-            f"a {type(network).__name__} cannot read packed rows: a document's logits change by {apart:.2g} beside another\n"
+            f"a {type(network).__name__} cannot read packed rows: a document's last states change by {apart:.2g} beside another\n"
             "set data.init_args.packing to false, or use another architecture"
         )
 
 
-def _logits(
+def _states(
     network: PreTrainedModel, ids: Int[Tensor, "1 tokens"], lengths: list[int]
-) -> Float[Tensor, "1 tokens words"]:
+) -> Float[Tensor, "1 tokens width"]:
     segments = torch.repeat_interleave(torch.arange(1, len(lengths) + 1), torch.tensor(lengths))[None].to(ids.device)
     positions = torch.cat([torch.arange(length) for length in lengths])[None].to(ids.device)
     batch = Batch(
@@ -97,5 +97,5 @@ def _logits(
         position_ids=positions, segment_ids=segments,
     )  # fmt: skip
     inputs = {"attention_mask": torch.ones_like(ids)} if len(lengths) == 1 else packed_inputs(network, batch)
-    logits: Tensor = network(input_ids=ids, **inputs).logits
-    return logits.float()
+    states: Tensor = network.base_model(input_ids=ids, **inputs).last_hidden_state  # logits of a long row have no room
+    return states.float()

@@ -54,7 +54,7 @@ def identify(
     split: FixedTexts,
     needs: Needs,
     precision: str,
-    top: tuple[int, float] | None = None,
+    top: tuple[int, float, int | None] | None = None,
     kind: Kind = "sequence_classification",
 ) -> Identity:
     """All that decides what the outputs are: the teacher, the texts, the outputs asked for, the precision.
@@ -64,7 +64,8 @@ def identify(
         split: the texts.
         needs: outputs beyond the logits, or with ``words`` instead of them.
         precision: of the arithmetic, in words.
-        top: how many of the likeliest words to keep, and at what temperature, in the place of ``words``.
+        top: how many of the likeliest words to keep, at what temperature, and of how many of the first (None: of all), in
+            the place of ``words``.
         kind: of the teacher's head: logits of ``token_classification`` are kept by token, as states are.
     """
     if top is not None:
@@ -78,7 +79,7 @@ def identify(
         "needs": sorted(needs if needs & set(OF_WORDS) else needs | {"logits"}),
         "precision": precision,
     }
-    return found if top is None else {**found, "top": list(top)}
+    return found if top is None else {**found, "top": [part for part in top if part is not None]}
 
 
 def folder_for(root: Path, identity: Identity) -> Path:

@@ -41,7 +41,8 @@ def compute(
 
     Guarantees:
         - ``folder`` appears whole or not at all: it is written beside its place and renamed;
-        - where another process was faster, its outputs stay and these are dropped.
+        - where another process was faster, its outputs stay and these are dropped;
+        - nobody but the user can read them.
 
     Args:
         folder: as :func:`folder_for` names it.
@@ -52,7 +53,8 @@ def compute(
         progress: wraps the batches of rows, to show how far it is.
     """
     workplace = folder.parent / f".unfinished-{secrets.token_hex(8)}"
-    workplace.mkdir(parents=True)
+    workplace.parent.mkdir(parents=True, exist_ok=True)
+    workplace.mkdir(mode=0o700)  # texts can be guessed from the states of a teacher
     try:
         with torch.no_grad():
             dtypes = _write(workplace, split, read, identity["needs"], batch_size, progress)

@@ -1,5 +1,6 @@
 """Pretrain, continue or distil a model that finds hidden words: BERT, ELECTRA's generator, ModernBERT and the like."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -66,11 +67,14 @@ class MaskedLM(LanguageModel):
         """The likeliest word of each place that holds the mask token, and where it is."""
         mask = self.trainer.datamodule.tokenizer.mask_token_id  # type: ignore[attr-defined]
         hidden = batch["input_ids"] == mask
-        output = read(self.student, batch)
+        output = read(self.student, batch, self.loss.student_needs & {"words"})
+        logits = output.logits[hidden]
+        if output.words is not None:  # those of all places have no room
+            logits = replace(output.words, hidden=output.words.hidden[hidden][None]).logits()[0]
         return {
             "example_id": batch["example_id"],
             "places": hidden.nonzero(),
-            "words": torch.argmax(output.logits[hidden], dim=-1),
+            "words": torch.argmax(logits, dim=-1),
         }
 
     def predictions(self, answers: list[Any], data: Any) -> dict[int, dict[str, Any]]:

@@ -134,6 +134,16 @@ def test_the_likeliest_words_alone_are_kept_where_asked_and_train_as_the_live_te
     assert files == {"manifest.json", "top_logs.npy", "top_words.npy", "top_rest.npy"}
 
 
+def test_the_likeliest_of_the_first_words_are_kept_where_the_loss_chooses_among_these(distilling: Distilling) -> None:
+    found = []
+    for callbacks in ([TeacherCache(str(distilling.folder / "cache"), top_k=5)], []):
+        task = make(Shrunk(layers=[1]), Pretrained(str(distilling.teacher)), TopTargets(5, 2.0, num_words=40), lr=1e-3)
+        texts = text_data(distilling.text, distilling.teacher)
+        fit(task, texts, distilling.folder, callbacks=callbacks, max_steps=3, limit_val_batches=0)
+        found.append(weights(task))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("loss", "said"),
     [

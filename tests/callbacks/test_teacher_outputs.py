@@ -89,6 +89,12 @@ def test_what_comes_back_is_what_the_teacher_says_with_padding_zero(tmp_path: Pa
         assert torch.allclose(state, live[name], atol=1e-5)
 
 
+def test_nobody_but_the_user_can_read_what_a_teacher_said_of_texts(tmp_path: Path) -> None:
+    store(tmp_path, make_teacher(), make_texts())
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+
+
 def test_reading_again_gives_the_same_bits(tmp_path: Path) -> None:
     teacher, texts = make_teacher(), make_texts()
     first = tensors(store(tmp_path, teacher, texts).rows(torch.arange(23), 12))

@@ -7,7 +7,7 @@ from torch import Tensor
 from slimlit.losses import AttentionRelations
 from slimlit.types import Output
 
-from .inputs import Config, Network, make_batch, make_output
+from .inputs import Config, Network, change, make_batch, make_output
 
 LENGTHS = [4, 1, 3]
 
@@ -174,3 +174,19 @@ def test_a_layer_beyond_the_network_is_refused() -> None:
         AttentionRelations(4, 6).prepare(*networks)
     with pytest.raises(ValueError, match="layer 0 of a teacher of 6 layers\nexpected 1 to 6"):
         AttentionRelations(3, 0).prepare(*networks)
+
+
+def test_documents_packed_in_a_row_are_compared_as_if_alone() -> None:
+    batch, loss = make_batch([6]), AttentionRelations(1, 1, 2)
+    student, teacher = make_output(batch, 1), make_output(batch, 2)
+
+    def some(output: Output, places: slice) -> Output:
+        return change(output, lambda part, dim: part.movedim(dim, 0)[places].movedim(0, dim))
+
+    parts = [
+        loss(some(student, one), some(teacher, one), make_batch([one.stop - one.start]))
+        for one in (slice(0, 2), slice(2, 6))
+    ]
+    expected = (2 * parts[0] + 4 * parts[1]) / 6
+    batch["segment_ids"] = torch.tensor([[1, 1, 2, 2, 2, 2]])
+    torch.testing.assert_close(loss(student, teacher, batch), expected)

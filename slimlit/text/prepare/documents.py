@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from slimlit.privacy.ledger import NAME
 from slimlit.text.compression import SUFFIXES, open_bytes, plain_name, readable
 from slimlit.text.lines import read_table
 
@@ -166,6 +167,8 @@ def parse(raw: Raw, text_column: str) -> Document | Broken | None:
 
 def _is_known(path: Path) -> bool:
     name = plain_name(path.name)
+    if path.name.endswith(f".{NAME}"):  # what rows owe, beside them: no text
+        return False
     return name.endswith(FORMATS) and not (name.endswith(".parquet") and name != path.name)
 
 

@@ -8,22 +8,25 @@ from typing import Any
 import yaml
 
 from slimlit import runs
+from slimlit.privacy.origins import carry_origins
 from slimlit.text.prepare.bars import draw_bars
 from slimlit.text.prepare.documents import Files
 from slimlit.text.prepare.parts import hash_of
 
 
 def write_report(result: Path, settings: dict[str, Any], files: Files, found: dict[str, dict[str, Any]]) -> None:
-    """Write ``report.json``, ``report.txt``, ``dropped.svg``, ``prepare.yaml`` and, last, ``files.json``."""
+    """Write ``report.json``, ``report.txt``, ``dropped.svg``, ``prepare.yaml``, ``origins/`` and, last, ``files.json``."""
     report = _report(files, found)
     runs.write(result / "report.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     runs.write(result / "report.txt", tell(report))
+    carry_origins(result, settings["sources"], files.paths, report["read"])
     taken = [(rule, one["documents"], False) for rule, one in report["dropped"].items()]
     left = [(name, part["documents"], True) for name, part in report["parts"].items()]
     note = f"{report['read']:,} documents of {report['files']:,} files"
     runs.write(result / "dropped.svg", draw_bars("Where the documents went", [*taken, *left], note))
     runs.write(result / "prepare.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-    reports = ("report.json", "report.txt", "dropped.svg", "prepare.yaml")
+    origins = sorted(path.relative_to(result).as_posix() for path in (result / "origins").iterdir())
+    reports = ("report.json", "report.txt", "dropped.svg", "prepare.yaml", *origins)
     known = {*found["parts"]["files"], *reports, "files.json", "files.json.unfinished"}
     written = (path.relative_to(result).as_posix() for path in sorted(result.rglob("*")) if path.is_file())
     others = {name: hash_of(result / name) for name in written if name not in known}  # of stages after the parts
