@@ -14,6 +14,7 @@ from slimlit.data import LanguageModelling, Masking
 from slimlit.data.documents import read_documents
 from slimlit.data.text_rows import TextRows
 from slimlit.data.toy import toy_reviews
+from slimlit.text.prepare import prepare
 
 WIKI = " \n = One thing = \n \n It is . \n \n = = Section = = \n \n More . \n = Another = \n Text . \n"
 
@@ -73,6 +74,16 @@ def test_a_file_cut_short_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"a fine film\n" * 1000)[:-12])
     with pytest.raises(ValueError, match=r"a.txt.gz cannot be read: .*\nexpected a whole gzip file"):
         read_documents(str(tmp_path / "a.txt.gz"), "train", "lines")
+
+
+def test_a_prepared_folder_is_read_with_its_own_splits(text: Path, toy_model: Path, tmp_path: Path) -> None:
+    asked = ["--sources", str(text), "--unit", "line", "--rules", "[]", "--near_duplicates", "null"]
+    assert prepare([*asked, "--split", "{validation: 0.2, test: 0.2}", "--output", str(tmp_path / "out")]) == 0
+    data = made(tmp_path / "out", toy_model)
+    data.setup("test")
+    for name in ("train", "validation", "test"):
+        lines = (tmp_path / "out" / name / "part-00000.jsonl").read_text().splitlines()
+        assert data.splits[name].texts == [json.loads(line)["text"] for line in lines]
 
 
 def test_packed_rows_know_where_each_document_begins(text: Path, toy_model: Path) -> None:
