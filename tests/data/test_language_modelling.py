@@ -129,6 +129,13 @@ def test_rows_come_from_the_cache_alike_and_other_settings_miss_it(text: Path, t
     assert len(found) == 5
 
 
+def test_documents_of_two_given_files_are_counted(text: Path, toy_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "validation.txt").write_text("\n".join([*text.read_text().splitlines()[:3], "another film"]))
+    data = made(text, toy_model, validation=str(tmp_path / "validation.txt"))
+    assert data.report["documents of validation or test that are in train too"] == 3
+    assert made(text, toy_model).report["documents of validation or test that are in train too"] == 0
+
+
 def test_texts_to_continue_that_are_too_long_keep_their_ends_and_are_counted(tmp_path: Path, toy_decoder: Path) -> None:
     (tmp_path / "new.txt").write_text("the film\n" + "the story of " * 20 + "a house\n")
     data = LanguageModelling("none.txt", str(toy_decoder), predict=str(tmp_path / "new.txt"), max_length=12)
