@@ -14,7 +14,7 @@ from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappab
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
 from slimlit.data.shard_rows import ShardRows, find_shards
-from slimlit.data.splits import make_splits
+from slimlit.data.splits import count_shared, make_splits
 from slimlit.data.text_rows import TextRows, lay_rows
 from slimlit.data.tokenized import fingerprint
 
@@ -126,6 +126,13 @@ class LanguageModelling(TextModule):
         return MaskedRows(
             columns, hidden, **known, masking=masking, seed=self.seed, mask=mask, others=swappable(self.tokenizer)
         )
+
+    def finish_setup(self, names: list[str]) -> None:
+        """Count documents that are on two sides, where their texts are there."""
+        if "train" in self._corpora:
+            others = [Texts(self._corpora[name].texts) for name in ("validation", "test") if name in self._corpora]
+            shared = count_shared(Texts(self._corpora["train"].texts), others)
+            self.report["documents of validation or test that are in train too"] = shared
 
     def _rows_of_shards(self, folder: Path, name: str) -> ShardRows:
         if self.masking is not None or not self.packing:

@@ -38,7 +38,9 @@ class Around:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Around":
-        """Found by asking it."""
+        """Found by asking it, without the padding and cutting that its file may ask for (MiniLM's does)."""
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
         one = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
         own = [place for place, special in enumerate(one.special_tokens_mask) if not special]
         return cls(list(one.ids[: own[0]]), list(one.ids[own[-1] + 1 :]))

@@ -20,7 +20,7 @@ from slimlit.types import Batch
 def find_shards(source: str, split: str, is_own: bool) -> Path | None:
     """The folder of a split's shards: the subfolder of its name, or ``source`` where that is the split's own; None without."""
     for folder in (Path(source).expanduser() / split, *([Path(source).expanduser()] if is_own else [])):
-        if (folder / MANIFEST).is_file():
+        if (folder / MANIFEST).is_file() and any(folder.glob("*.npy")):  # prepared texts have a manifest too
             return folder
     return None
 

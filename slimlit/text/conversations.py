@@ -50,6 +50,8 @@ def read_conversation(record: Mapping[str, Any]) -> Conversation:
         )
         turns = [("user", asked), ("assistant", clean_lines(str(record["output"])))]
         return Conversation(_joined(turns), record)
+    if record.keys() & {"messages", "conversations", "turns"}:
+        return Conversation([], record)  # a dialogue in which nothing was said
     raise ValueError(f"it has {', '.join(map(str, record)) or 'nothing'}; expected {SHAPES}")
 
 

@@ -118,6 +118,12 @@ def test_turns_messages_and_instructions_are_the_same_dialogue() -> None:
     assert all(read_conversation(shape).messages == messages for shape in shapes)
 
 
+def test_a_dialogue_in_which_nothing_was_said_is_an_empty_row(toy_chat_model: Path, tmp_path: Path) -> None:
+    data = load(write(tmp_path, {"messages": LONG[:2]}, {"messages": []}, {"turns": None}), toy_chat_model)
+    assert data.report["train file"]["empty rows left out"] == 2
+    assert data.report["train file"]["broken rows left out"] == 0
+
+
 @pytest.mark.parametrize("ends_with_user", [False, True])
 def test_a_system_that_answers_users_is_the_assistant_and_one_before_them_is_not(ends_with_user: bool) -> None:
     turns = [{"speaker": name, "utterance": f"{name}?"} for name in ("USER", "SYSTEM", "USER", "SYSTEM", "USER")]

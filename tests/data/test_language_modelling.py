@@ -14,6 +14,7 @@ from slimlit.data import LanguageModelling, Masking
 from slimlit.data.documents import read_documents
 from slimlit.data.text_rows import TextRows
 from slimlit.data.toy import toy_reviews
+from slimlit.text.prepare import prepare
 
 WIKI = " \n = One thing = \n \n It is . \n \n = = Section = = \n \n More . \n = Another = \n Text . \n"
 
@@ -75,6 +76,16 @@ def test_a_file_cut_short_is_told(tmp_path: Path) -> None:
         read_documents(str(tmp_path / "a.txt.gz"), "train", "lines")
 
 
+def test_a_prepared_folder_is_read_with_its_own_splits(text: Path, toy_model: Path, tmp_path: Path) -> None:
+    asked = ["--sources", str(text), "--unit", "line", "--rules", "[]", "--near_duplicates", "null"]
+    assert prepare([*asked, "--split", "{validation: 0.2, test: 0.2}", "--output", str(tmp_path / "out")]) == 0
+    data = made(tmp_path / "out", toy_model)
+    data.setup("test")
+    for name in ("train", "validation", "test"):
+        lines = (tmp_path / "out" / name / "part-00000.jsonl").read_text().splitlines()
+        assert data.splits[name].texts == [json.loads(line)["text"] for line in lines]
+
+
 def test_packed_rows_know_where_each_document_begins(text: Path, toy_model: Path) -> None:
     split = made(text, toy_model).splits["train"]
     batch = split.batch(range(len(split)))
@@ -116,6 +127,13 @@ def test_rows_come_from_the_cache_alike_and_other_settings_miss_it(text: Path, t
     ]
     found = {first.fingerprint, *(data.splits["train"].fingerprint for data in others)}
     assert len(found) == 5
+
+
+def test_documents_of_two_given_files_are_counted(text: Path, toy_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "validation.txt").write_text("\n".join([*text.read_text().splitlines()[:3], "another film"]))
+    data = made(text, toy_model, validation=str(tmp_path / "validation.txt"))
+    assert data.report["documents of validation or test that are in train too"] == 3
+    assert made(text, toy_model).report["documents of validation or test that are in train too"] == 0
 
 
 def test_texts_to_continue_that_are_too_long_keep_their_ends_and_are_counted(tmp_path: Path, toy_decoder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slimlit.data.pieces import Piece, masked_pieces, next_word_pieces, pack
+from slimlit.data.pieces import Around, Piece, masked_pieces, next_word_pieces, pack
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 
 TEXTS = ["the film was joyful", "a story 精彩 of the city and the house in the evening", "x"]
@@ -18,6 +18,12 @@ def tokenizer(toy_model: Path) -> Tokenizer:
 
 def of(pieces: list[Piece], document: int) -> list[Piece]:
     return [piece for piece in pieces if piece.document == document]
+
+
+def test_what_a_tokenizer_puts_around_a_text_is_no_padding_that_its_file_asks_for(toy_model: Path) -> None:
+    tokenizer = load_tokenizer(str(toy_model))
+    tokenizer.backend_tokenizer.enable_padding(length=16)
+    assert Around.of(tokenizer) == Around([2], [3])
 
 
 @pytest.mark.parametrize("max_length", [3, 5, 64])
