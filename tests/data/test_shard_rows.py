@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from slimlit.data import LanguageModelling, Masking
-from slimlit.data.shard_rows import ShardRows, are_shards
+from slimlit.data.shard_rows import ShardRows
 from slimlit.data.toy import toy_reviews
 from slimlit.models.tokenizers import load_tokenizer
 from slimlit.text.tokens.encoder import Encoder
