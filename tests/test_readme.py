@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from slimlit import losses
 from slimlit.__main__ import main
 from slimlit.cli import SlimCLI
 from slimlit.data.toy import toy_reviews, toy_translations, write_toy_translations
@@ -57,6 +58,11 @@ def workplace(toy_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     source = blocks(ROOT / "README.md", "python")[0]
     (folder / "margins.py").write_text(source)
     return folder
+
+
+def test_every_loss_stands_in_its_page() -> None:
+    page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
+    assert [name for name in losses.__all__ if name != "Loss" and f"| `{name}(" not in page] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

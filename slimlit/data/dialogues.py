@@ -184,7 +184,7 @@ class Dialogues(TextModule):
             else:
                 num_empty += 1
         self.report[f"{name} file"] = {
-            "source": source, "rows": len(found) + num_empty, "empty rows left out": num_empty,
+            "source": source, "rows": len(found), "empty rows left out": num_empty,
             "duplicates": len(found) - len({one.text for one in found}),
             "broken rows left out": len(broken), "first broken rows": broken[:5],
         }  # fmt: skip

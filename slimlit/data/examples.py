@@ -104,6 +104,11 @@ class Examples(Dataset[Batch]):
         found: list[int] = np.unique(np.concatenate([self.columns[name].values for name in names])).tolist()
         return found
 
+    def count(self, token: int) -> int:
+        """How often a token comes in the examples, a decoder's too."""
+        names = [name for name in ("input_ids", "decoder_input_ids") if name in self.columns]
+        return sum(int((self.columns[name].values == token).sum()) for name in names)
+
     def batch(self, rows: Sequence[int]) -> Batch:
         """Those rows, padded on the right to the longest of them; row -1 is an empty example of one padding token."""
         chosen = np.asarray(rows, dtype=np.int64)

@@ -153,7 +153,7 @@ class LanguageModelling(TextModule):
         around = Around.of(self.tokenizer)
         after = [] if self.masking is None else around.after
         room = self.max_length - len(around.before) - len(after)
-        ids = [self.tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+        ids = [self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids for text in texts]
         rows = [[*around.before, *one[-room:], *after] for one in ids]
         columns = {"input_ids": Column.of(rows, int(self.tokenizer.pad_token_id or 0))}
         columns["labels"] = Column.of([[-100] * len(row) for row in rows], -100)

@@ -11,7 +11,9 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
+from slimlit.data.examples import Examples
 from slimlit.data.files import ENDINGS, split_files
+from slimlit.data.tokenized import TokenizedTexts
 from slimlit.models import PreTrainedModel
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
@@ -101,7 +103,18 @@ class TextModule(LightningDataModule):
                 self.sources[name] = train
         for name in wanted:
             self.splits[name] = self.read_split(name)
+            self._note_unknown(name)
         self.finish_setup(wanted)
+
+    def _note_unknown(self, name: str) -> None:
+        """Report the share of tokens that the tokenizer has no word for: a score over them says little."""
+        unknown, split = self.tokenizer.unk_token_id, self.splits[name]
+        other = (self.tokenizer.eos_token_id, self.tokenizer.bos_token_id, self.tokenizer.pad_token_id)
+        if unknown is None or unknown in other or not isinstance(split, Examples | TokenizedTexts):
+            return  # of shards nothing is read beforehand
+        share = split.count(int(unknown)) / max(1, int(split.lengths.sum()))
+        if share:
+            self.report[name]["share of unknown tokens"] = round(share, 4)
 
     def read_split(self, name: str) -> Any:
         """Read and tokenise one split; what was read and dropped goes into ``report``.

@@ -89,6 +89,10 @@ class TokenizedTexts(Dataset[Batch]):
         """The whole batch at once: the data loader asks for nothing else."""
         return self.batch(rows)
 
+    def count(self, token: int) -> int:
+        """How often a token comes in the examples."""
+        return int((self.tokens.input_ids == token).sum())
+
     def words(self) -> list[int]:
         """The numbers of all tokens that come in the texts."""
         found: list[int] = np.unique(self.tokens.input_ids).tolist()

@@ -63,7 +63,8 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], asks: bool = False
 
 def tokens_of(tokenizer: Tokenizer, messages: Sequence[Message]) -> list[int]:
     """The tokens of a dialogue whose next reply is to be written."""
-    found: list[int] = tokenizer(render(tokenizer, messages, asks=True), add_special_tokens=False)["input_ids"]
+    whole = render(tokenizer, messages, asks=True)
+    found: list[int] = tokenizer(whole, add_special_tokens=False, verbose=False)["input_ids"]  # who asks cuts it
     return found
 
 
@@ -79,7 +80,7 @@ def encode(tokenizer: Tokenizer, messages: Sequence[Message]) -> Encoded:
             own; or the tokenizer runs a reply's beginning together with what stands before it.
     """
     whole = render(tokenizer, messages)
-    one = tokenizer(whole, add_special_tokens=False).encodings[0]
+    one = tokenizer(whole, add_special_tokens=False, verbose=False).encodings[0]
     special = set(tokenizer.all_special_ids)
     replies, at = [], 0
     for number, message in enumerate(messages):

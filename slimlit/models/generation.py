@@ -98,9 +98,11 @@ def check_generation(config: PreTrainedConfig, settings: Mapping[str, Any], long
     room = positions - (1 if config.is_encoder_decoder else longest)
     wanted = settings.get("max_new_tokens", 64)
     if wanted > room:
+        ways = [f"set it to at most {room}"] if room > 0 else []
+        if not config.is_encoder_decoder and positions - wanted > 2:
+            ways.append(f"read less of each text: data.init_args.max_length {positions - wanted}")
         raise ValueError(
-            f"generation.max_new_tokens is {wanted}, but the network has positions for {room} more\n"
-            f"set it to at most {room}"
+            f"generation.max_new_tokens is {wanted}, but the network has positions for {room} more\n{', or '.join(ways)}"
         )
 
 

@@ -120,6 +120,7 @@ def test_turns_messages_and_instructions_are_the_same_dialogue() -> None:
 
 def test_a_dialogue_in_which_nothing_was_said_is_an_empty_row(toy_chat_model: Path, tmp_path: Path) -> None:
     data = load(write(tmp_path, {"messages": LONG[:2]}, {"messages": []}, {"turns": None}), toy_chat_model)
+    assert data.report["train file"]["rows"] == 1
     assert data.report["train file"]["empty rows left out"] == 2
     assert data.report["train file"]["broken rows left out"] == 0
 

@@ -265,6 +265,18 @@ def test_the_trainer_reads_each_example_once(verb: str, reviews: Path, toy_model
     assert sorted(reader.shown) == list(range(len(data.splits[name])))
 
 
+def test_the_share_of_tokens_that_the_tokenizer_has_no_word_for_is_reported(tmp_path: Path, toy_model: Path) -> None:
+    words = toy_reviews(40)
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{one.text},{one.label}\n" for one in words))
+    data = make(tmp_path / "a.csv", toy_model)
+    data.setup("fit")
+    assert "share of unknown tokens" not in data.report["train"]
+    (tmp_path / "b.csv").write_text("text,label\n☃,positive\nfilm,negative\n")
+    data = make(tmp_path / "a.csv", toy_model, test=str(tmp_path / "b.csv"))
+    data.setup("test")
+    assert data.report["test"]["share of unknown tokens"] == round(1 / 6, 4)  # [CLS] ☃ [SEP], [CLS] film [SEP]
+
+
 def test_a_prepared_folder_gives_each_split_its_own_texts(tmp_path: Path, toy_model: Path) -> None:
     write_toy_files(tmp_path, 60, 20)
     prepared = ["--rules", "[]", "--near_duplicates", "null", "--output", str(tmp_path / "out")]

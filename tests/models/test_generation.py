@@ -131,3 +131,16 @@ def test_padding_moves_to_the_left() -> None:
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_generation(network_of("marian").config, settings)
+
+
+def test_texts_that_leave_no_room_to_write_are_told_with_what_to_do() -> None:
+    config = network_of("gpt2, tied").config
+    positions = config.max_position_embeddings
+    with pytest.raises(
+        ValueError, match=rf"positions for 3 more\nset it to at most 3, or read less .*max_length {positions - 8}$"
+    ):
+        check_generation(config, {"max_new_tokens": 8}, positions - 3)
+    with pytest.raises(
+        ValueError, match=rf"positions for 0 more\nread less of each text: .*max_length {positions - 8}$"
+    ):
+        check_generation(config, {"max_new_tokens": 8}, positions)
