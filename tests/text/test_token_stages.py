@@ -73,9 +73,10 @@ def test_the_report_tells_the_way_and_the_tokens_and_the_manifest_names_the_file
     told = (prepared / "report.txt").read_text()
     assert "tokenizer: bpe, 300 tokens, of" in told
     assert "encoded by tiktoken" in told
-    written = set(json.loads((prepared / "files.json").read_text())["files"])
+    manifest = json.loads((prepared / "files.json").read_text())
+    written = set(manifest["files"])
     assert {"tokenizer/tokenizer.json", "tokenizer/privacy.json", "shards/test/tokens-00000.npy"} <= written
-    assert written | {"report.json", "report.txt", "dropped.svg", "prepare.yaml", "files.json"} == set(read(prepared))
+    assert written | set(manifest["reports"]) | {"files.json"} == set(read(prepared))
 
 
 def test_the_tokenizer_is_made_of_the_kept_training_part_only(prepared: Path, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def write_report(result: Path, settings: dict[str, Any], files: Files, found: di
     note = f"{report['read']:,} documents of {report['files']:,} files"
     runs.write(result / "dropped.svg", draw_bars("Where the documents went", [*taken, *left], note))
     runs.write(result / "prepare.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-    reports = ("report.json", "report.txt", "dropped.svg", "prepare.yaml")
+    origins = sorted(path.relative_to(result).as_posix() for path in (result / "origins").iterdir())
+    reports = ("report.json", "report.txt", "dropped.svg", "prepare.yaml", *origins)
     known = {*found["parts"]["files"], *reports, "files.json", "files.json.unfinished"}
     written = (path.relative_to(result).as_posix() for path in sorted(result.rglob("*")) if path.is_file())
     others = {name: hash_of(result / name) for name in written if name not in known}  # of stages after the parts
