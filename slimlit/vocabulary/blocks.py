@@ -11,7 +11,10 @@ from slimlit.types import WordHead
 from slimlit.vocabulary.head import Head, autocast_dtype, product_dtype, sum_dtype
 from slimlit.vocabulary.target import Target
 
-BUDGET = 64.0  # MiB
+BUDGET, LEAST = (
+    64.0,
+    160,
+)  # MiB, and tokens: of fewer a product with very many words is slow (experiments/vocabulary_loss)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Blocks:
         target: what they are compared with.
         counted: the tokens whose loss is asked for; others cost nothing.
         num_words: the first words, which are chosen among.
-        budget: MiB of logits to hold at once.
+        budget: MiB of logits to hold at once; 64 unless given, or the room of 160 tokens where that is more.
         whole_examples: never divide an example between two blocks, whatever the budget.
     """
 
@@ -48,7 +51,7 @@ class Blocks:
         target: Target,
         counted: Bool[Tensor, "batch tokens"],
         num_words: int,
-        budget: float = BUDGET,
+        budget: float | None = None,
         whole_examples: bool = False,
     ) -> None:
         self.student, self.target, self.num_words = student, target, num_words
@@ -56,7 +59,7 @@ class Blocks:
         self.counts: Tensor = counted.sum(dim=1)
         self.places = counted.flatten().nonzero().flatten()
         row = num_words * target.num_rooms * (8 if self.sum_dtype == torch.float64 else 4)
-        self.num_rows = max(1, int(budget * 2**20) // row)
+        self.num_rows = rows_within(budget, row)
         self.whole_examples = whole_examples
 
     @property
@@ -90,3 +93,8 @@ class Blocks:
                 losses = tau**2 * target.losses(places, logits, gradient)
                 scales = tau / self.counts[owners].to(logits.dtype)
                 yield Block(head, places, owners, scales, losses, logits if gradient else None)
+
+
+def rows_within(budget: float | None, row: int) -> int:
+    """How many rows of ``row`` bytes a block has: one at least."""
+    return max(LEAST if budget is None else 1, int((BUDGET if budget is None else budget) * 2**20) // row)

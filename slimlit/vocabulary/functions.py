@@ -4,7 +4,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slimlit.types import TopWords, WordHead
-from slimlit.vocabulary.blocks import BUDGET
 from slimlit.vocabulary.label_target import LabelTarget
 from slimlit.vocabulary.mixed_target import MixedTarget
 from slimlit.vocabulary.over_words import over_words
@@ -22,7 +21,7 @@ def vocabulary_cross_entropy(
     labels: Int[Tensor, "batch tokens"],
     label_smoothing: float = 0.0,
     num_words: int | None = None,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> Float[Tensor, " batch"]:
     """Cross-entropy with the word that was to be said, the mean over each example's own counted tokens, in nats.
 
@@ -35,7 +34,7 @@ def vocabulary_cross_entropy(
         labels: the word each token has to say; -100 where none is asked for.
         label_smoothing: ``s``, 0 to 1.
         num_words: the first words, which are chosen among; all unless given.
-        budget: MiB of logits to hold at once.
+        budget: MiB of logits to hold at once; 64 unless given, or the room of 160 tokens where that is more.
     """
     target = LabelTarget(labels.clamp(min=0), label_smoothing)
     return over_words(hidden, weight, bias, target, labels != NOT_COUNTED, num_words or len(weight), budget)
@@ -51,7 +50,7 @@ def vocabulary_divergence(
     divergence: Divergence = "forward",
     beta: float = 0.5,
     num_words: int | None = None,
-    budget: float = BUDGET,
+    budget: float | None = None,
     labels: Int[Tensor, "batch tokens"] | None = None,
     label_share: float = 0.0,
 ) -> Float[Tensor, " batch"]:
@@ -80,7 +79,7 @@ def vocabulary_divergence(
         divergence: which.
         beta: of ``jensen-shannon``, between 0 and 1, both left out.
         num_words: the first words, which both know; needed where one has more rows than the other (padding).
-        budget: MiB of logits to hold at once.
+        budget: MiB of logits to hold at once; 64 unless given, or the room of 160 tokens where that is more.
         labels: the word each counted token has to say.
         label_share: ``a``.
 
@@ -107,7 +106,7 @@ def top_k_divergence(
     counted: Bool[Tensor, "batch tokens"],
     temperature: float = 1.0,
     num_words: int | None = None,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> Float[Tensor, " batch"]:
     """Kullback-Leibler divergence over the teacher's likeliest words and one class more: all the rest together.
 
@@ -122,7 +121,7 @@ def top_k_divergence(
         counted: the tokens that are compared.
         temperature: ``tau``.
         num_words: the first words, which are chosen among; all unless given.
-        budget: MiB of logits to hold at once.
+        budget: MiB of logits to hold at once; 64 unless given, or the room of 160 tokens where that is more.
     """
     return over_words(hidden, weight, bias, TopTarget(top, temperature), counted, num_words or len(weight), budget)
 

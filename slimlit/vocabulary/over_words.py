@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.overrides import handle_torch_function, has_torch_function
 
 from slimlit.types import WordHead
-from slimlit.vocabulary.blocks import BUDGET, Block, Blocks
+from slimlit.vocabulary.blocks import Block, Blocks
 from slimlit.vocabulary.target import Target
 
 Watch = Callable[[Block], None]
@@ -23,7 +23,7 @@ def over_words(
     target: Target,
     counted: Bool[Tensor, "batch tokens"],
     num_words: int,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> Float[Tensor, " batch"]:
     """``L_b = 1 / |K_b| sum_{t in K_b} tau^2 D(W h_t + bias, target_t)``, over each example's counted tokens; 0 without any.
 
@@ -43,7 +43,7 @@ def over_words(
         target: what each token is compared with.
         counted: the tokens whose loss is asked for.
         num_words: the first words, which are chosen among; what lies beyond is padding.
-        budget: MiB.
+        budget: MiB; 64 unless given, or the room of 160 tokens where that is more.
     """
     # TorchFunctionModes, such as the recording of private training, see this call whole
     given = (hidden, weight)

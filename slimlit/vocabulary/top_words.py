@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from slimlit.types import TopWords, WordHead
-from slimlit.vocabulary.blocks import BUDGET
+from slimlit.vocabulary.blocks import rows_within
 from slimlit.vocabulary.head import Head, autocast_dtype
 from slimlit.vocabulary.target import dots, strips
 
@@ -19,7 +19,7 @@ def top_words(
     k: int,
     temperature: float = 1.0,
     num_words: int | None = None,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> TopWords:
     """The teacher's likeliest words, a block of tokens at a time; zeros where a token is not counted.
 
@@ -29,7 +29,7 @@ def top_words(
         k: words to keep.
         temperature: ``tau``; the left-over probability holds for it alone.
         num_words: the first words, which are chosen among; all unless given.
-        budget: MiB of logits to hold at once.
+        budget: MiB of logits to hold at once; 64 unless given, or the room of 160 tokens where that is more.
 
     Raises:
         ValueError: ``k`` is not among 1 to the number of words.
@@ -44,7 +44,7 @@ def top_words(
         raise ValueError(f"k is {k}; expected 1 to the {num_words} words there are")
     head = Head.of(teacher, num_words, temperature, autocast_dtype(counted.device))
     places = counted.flatten().nonzero().flatten()
-    size = max(1, int(budget * 2**20) // (8 * num_words))
+    size = rows_within(budget, 8 * num_words)
     room = head.room(min(size, len(places)))
     logs = room.new_zeros(counted.numel(), k)
     words = torch.zeros(logs.shape, dtype=torch.long, device=logs.device)
