@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slimlit.privacy.ledger import NAME, Ledger
+from slimlit.privacy.ledger import NAME, Ledger, Stage, machine_key, place_of
 from slimlit.runs import write
+from slimlit.text.cache import cache_folder
 
 PREPARE = "slimlit prepare"
 
@@ -29,10 +31,32 @@ def write_origin_file(file: Path, known: Ledger, rows: dict[str, Any], about: st
         file: the origin.
         known: the ledger of what made them.
         rows: the ``source`` and ``split`` they were made of (None: the split they are read as), ``num_units``, and
-            the ``run`` that made them.
+            the ``run`` that made them; its place is added.
         about: in words.
     """
+    rows = {**rows, "place": place_of(str(rows["source"]), machine_key(cache_folder()))}
     write(file, json.dumps({**json.loads(known.text()), "rows": rows, "about": about}, indent=2) + "\n")
+
+
+def owed_by(stage: Stage, origins: Sequence[Path]) -> Ledger:
+    """What the texts of a stage owe, where they were made of others: their maker's ledger, and that they stand for them.
+
+    Args:
+        stage: that read them.
+        origins: of its source.
+    """
+    whole = Ledger()
+    for origin in origins:
+        whole += Ledger.read(origin)
+        rows = json.loads(origin.read_text(encoding="utf-8")).get("rows")
+        if rows is None:
+            whole += Ledger(notes=[f"Of which texts {stage.source} was made: {origin} does not say."])
+            continue
+        why = f"{rows['run']} made each row of {stage.source} of one of these texts"
+        split, count = rows["split"] or stage.split, int(rows["num_units"])
+        link = Stage(stage.run, "reading", rows["source"], split, stage.data, count, stage.unit)
+        whole += Ledger([replace(link, steps=[], why=why, place=rows.get("place", ""))])
+    return whole
 
 
 def carry_origins(folder: Path, sources: Sequence[str], files: Sequence[Path], num_texts: int) -> None:
