@@ -10,7 +10,17 @@ from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
 from slimlit.data import TextModule
 from slimlit.models.sources import find
-from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, is_same_source, machine_key, place_of
+from slimlit.privacy.ledger import (
+    MAKERS,
+    NAME,
+    STATEMENT,
+    Ledger,
+    Stage,
+    fingerprint,
+    is_same_source,
+    machine_key,
+    place_of,
+)
 from slimlit.privacy.origins import origin_of, origins_of, owed_by, write_origin_file
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
@@ -80,7 +90,8 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
         source = sources.get(split) or sources.get("train") or type(data).__name__
         known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
         real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        identity = fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
+        kept = data.ledger_fingerprint(split) if isinstance(data, TextModule) else None
+        identity = kept or fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
         known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
         if split == "validation":
@@ -138,7 +149,7 @@ def _unknown(source: str) -> str:
 
 
 def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
-    """What made the vocabulary of a tokenizer; the rest of what its folder's model saw is no part of it.
+    """What made the vocabulary of a tokenizer, and the texts it was made of; the rest of what its folder's model saw is no part of it.
 
     Args:
         source: of the tokenizer.
@@ -147,7 +158,11 @@ def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
     folder = find_bundle(source) if not Path(source).is_dir() and source in BUNDLES else Path(source)
     for place in (folder / "student", folder):
         if (place / NAME).is_file():
-            return Ledger(stage for stage in Ledger.read(place / NAME).stages if stage.kind == "vocabulary")
+            known = Ledger.read(place / NAME)
+            made = [stage for stage in known.stages if stage.kind == "vocabulary"]
+            makers = {run for stage in made for run in stage.mechanism.get(MAKERS, [])}
+            owed = [stage for stage in known.stages if stage in made or stage.run in makers]
+            return Ledger(owed, known.notes if makers else [])
     return Ledger(
         notes=[] if is_counted else [f"What the vocabulary of {source} was made of; it came without a ledger."]
     )

@@ -15,6 +15,7 @@ from slimlit.privacy.accounting import NoisySteps, epsilon_of
 
 NAME = "privacy.json"
 STATEMENT = "PRIVACY.md"
+MAKERS = "runs its texts are of"  # in the mechanism of a vocabulary
 ACCOUNTANT = "privacy loss distributions, composed jointly (slimlit.privacy.accounting)"
 
 

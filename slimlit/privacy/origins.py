@@ -11,6 +11,7 @@ from slimlit.runs import write
 from slimlit.text.cache import cache_folder
 
 PREPARE = "slimlit prepare"
+ORIGINS = "origins"
 
 
 def origin_of(rows: Path) -> Path:
@@ -19,9 +20,12 @@ def origin_of(rows: Path) -> Path:
 
 
 def origins_of(source: Path) -> list[Path]:
-    """The origins there are of a file of rows, or of all files in a folder."""
+    """The origins there are of a file of rows, or of all files in a folder, and of the data set it is a part of."""
     within = sorted(source.rglob(f"*.{NAME}")) if source.is_dir() else []
-    return [origin for origin in (origin_of(source), *within) if origin.is_file()]
+    around = [
+        origin for folder in Path(source).absolute().parents for origin in sorted((folder / ORIGINS).glob(f"*.{NAME}"))
+    ]
+    return [origin for origin in (origin_of(source), *within, *around) if origin.is_file()]
 
 
 def write_origin_file(file: Path, known: Ledger, rows: dict[str, Any], about: str) -> None:
@@ -70,8 +74,8 @@ def carry_origins(folder: Path, sources: Sequence[str], files: Sequence[Path], n
     """
     known = dict.fromkeys(origin for path in [*map(Path, sources), *files] for origin in origins_of(path.expanduser()))
     for number, origin in enumerate(known):
-        write(folder / "origins" / f"{number:05}.{NAME}", origin.read_text(encoding="utf-8"))
+        write(folder / ORIGINS / f"{number:05}.{NAME}", origin.read_text(encoding="utf-8"))
     for number, source in enumerate(sources, start=len(known)):
         rows = {"source": source, "split": None, "num_units": num_texts, "run": PREPARE}
         about = "The texts of this folder are texts of that source, cleaned; the folder itself hides none."
-        write_origin_file(folder / "origins" / f"{number:05}.{NAME}", Ledger(), rows, about)
+        write_origin_file(folder / ORIGINS / f"{number:05}.{NAME}", Ledger(), rows, about)
