@@ -49,6 +49,7 @@ def test_a_teachers_beam_outputs_teach_a_student_whose_ledger_knows_where_they_a
     assert len(lines) == 640
     assert sum(line["prediction"] == line["target"] for line in lines) > 600
     known = json.loads(origin_of(Path("teacher.jsonl")).read_text())
+    assert known["rows"].pop("place") in {stage["place"] for stage in known["stages"]}
     assert known["rows"] == {"source": "train.tsv", "split": "train", "num_units": 640, "run": "teacher"}
     learned = ["--data.train", "teacher.jsonl", "--data.learn_column", "prediction", "--checkpoint.monitor", "null"]
     assert fit("student", *learned, "--data.batch_size", "64", callbacks=[PRIVATE]) == 0

@@ -1,6 +1,5 @@
 """Writes what a run's model owes to which data: its own training, and all that went before it."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +10,18 @@ from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import private_callback
 from slimlit.data import TextModule
 from slimlit.models.sources import find
-from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, Stage, fingerprint, machine_key
-from slimlit.privacy.origins import origin_of, origins_of, write_origin_file
+from slimlit.privacy.ledger import (
+    MAKERS,
+    NAME,
+    STATEMENT,
+    Ledger,
+    Stage,
+    fingerprint,
+    is_same_source,
+    machine_key,
+    place_of,
+)
+from slimlit.privacy.origins import origin_of, origins_of, owed_by, write_origin_file
 from slimlit.runs import Run, write
 from slimlit.tasks.base import Task
 from slimlit.text.cache import cache_folder
@@ -54,26 +63,18 @@ def write_origin(output: Path, run: Run, source: str, num_texts: int) -> None:
         num_texts: rows.
     """
     known = Ledger.read(run.ledger) if run.ledger.is_file() else Ledger(notes=[_unknown(str(run.folder))])
-    splits = [stage.split for stage in known.stages if stage.source == source]
+    here = Stage(run.name, "reading", source, "", "", num_texts, place=place_of(source, machine_key(cache_folder())))
+    splits = [stage.split for stage in known.stages if is_same_source(here, stage)]
     rows = {"source": source, "split": splits[0] if splits else "train", "num_units": num_texts, "run": run.name}
     about = "Each row of the file beside this was made of one text, by a model with this ledger; the file itself hides none."
     write_origin_file(origin_of(output), known, rows, about)
 
 
 def _of_texts(stages: list[Stage]) -> Ledger:
-    """What the texts of those stages owe, where they were made of others: their maker's ledger, and that they stand for them."""
+    """What the texts of those stages owe, where they were made of others."""
     whole = Ledger()
     for stage in stages:
-        for origin in origins_of(Path(stage.source).expanduser()):
-            whole += Ledger.read(origin)
-            rows = json.loads(origin.read_text(encoding="utf-8")).get("rows")
-            if rows is None:
-                whole += Ledger(notes=[f"Of which texts {stage.source} was made: {origin} does not say."])
-                continue
-            why = f"{rows['run']} made each row of {stage.source} of one of these texts"
-            split, count = rows["split"] or stage.split, int(rows["num_units"])
-            link = Stage(stage.run, "reading", rows["source"], split, stage.data, count, stage.unit)
-            whole += Ledger([replace(link, steps=[], why=why)])
+        whole += owed_by(stage, origins_of(Path(stage.source).expanduser()))
     return whole
 
 
@@ -89,7 +90,8 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
         source = sources.get(split) or sources.get("train") or type(data).__name__
         known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
         real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        identity = fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
+        kept = data.ledger_fingerprint(split) if isinstance(data, TextModule) else None
+        identity = kept or fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
         known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
         if split == "validation":
@@ -102,6 +104,7 @@ def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
             found.append(Stage(*known, count, unit, steps, said, mechanism, private.journal.identity()))
         else:
             found.append(Stage(*known, len(texts), why="; ".join(["trained without noise", *canaries])))
+        found[-1] = replace(found[-1], place=place_of(str(source), key))
     return found
 
 
@@ -146,7 +149,7 @@ def _unknown(source: str) -> str:
 
 
 def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
-    """What made the vocabulary of a tokenizer; the rest of what its folder's model saw is no part of it.
+    """What made the vocabulary of a tokenizer, and the texts it was made of; the rest of what its folder's model saw is no part of it.
 
     Args:
         source: of the tokenizer.
@@ -155,7 +158,11 @@ def _of_vocabulary(source: str, is_counted: bool) -> Ledger:
     folder = find_bundle(source) if not Path(source).is_dir() and source in BUNDLES else Path(source)
     for place in (folder / "student", folder):
         if (place / NAME).is_file():
-            return Ledger(stage for stage in Ledger.read(place / NAME).stages if stage.kind == "vocabulary")
+            known = Ledger.read(place / NAME)
+            made = [stage for stage in known.stages if stage.kind == "vocabulary"]
+            makers = {run for stage in made for run in stage.mechanism.get(MAKERS, [])}
+            owed = [stage for stage in known.stages if stage in made or stage.run in makers]
+            return Ledger(owed, known.notes if makers else [])
     return Ledger(
         notes=[] if is_counted else [f"What the vocabulary of {source} was made of; it came without a ledger."]
     )

@@ -34,7 +34,7 @@ def problems(trainer: Trainer, module: LightningModule) -> Iterator[str]:
     if not module.automatic_optimization:
         yield "manual optimization makes its own steps\nset automatic_optimization"
     if not hasattr(data, "draw"):
-        yield f"{type(data).__name__} cannot be sampled example by example\nuse slimlit.data.TextClassification"
+        yield f"{type(data).__name__} cannot be sampled example by example\nuse a data module of slimlit.data, or subclass slimlit.data.TextModule"
     if trainer.gradient_clip_val is not None:
         yield "gradient_clip_val clips the sum, after the noise\ntake it out: max_grad_norm clips each example"
     if trainer.precision not in ("32-true", "bf16-mixed"):

@@ -1,5 +1,6 @@
 """``StudentWrites``: on-policy distillation: the student writes the answers, and the teacher says of each word what it would have said."""
 
+import zlib
 from typing import Any, cast
 
 import numpy as np
@@ -30,8 +31,9 @@ class StudentWrites(Callback):
     over an answer's own words stands for its length normalisation.
 
     Guarantees:
-        - whether a step is the student's, and what it writes, depends on (seed, step, example) and the weights alone: a run
-          that is resumed writes the same, and so do two processes;
+        - whether a step is the student's depends on (seed, step) alone, and what it writes on (seed, step, prompt) and the
+          weights alone: a run that is resumed writes the same, so do two processes, and one text less changes no other's;
+          prompts alike in one step are answered alike;
         - nothing but the prompts of the batch is read: the data's answers are gone from the batch before the step;
         - the student writes without dropout and without gradient, and no random number of torch is used;
         - under differential privacy each row is written alone, so that its words are a function of its own prompt and the
@@ -141,8 +143,12 @@ class StudentWrites(Callback):
             prompts = [ids[row, : starts[row] + 1].tolist() for row in rows]
             room = max(1, min(self.max_new_tokens, max_length - min(map(len, prompts)) + 1))
             how = Writing(room, stops, self.temperature)
-            draws = np.stack([self._draws(step, int(batch["example_id"][row]), room) for row in rows])
             source = _source(batch, rows) if task.kind == "seq2seq_lm" else None
+            read = [
+                prompt if source is None else _source(batch, [row])["input_ids"][0].tolist()
+                for row, prompt in zip(rows, prompts, strict=True)
+            ]
+            draws = np.stack([self._draws(step, words, room) for words in read])
             for row, prompt, words in zip(
                 rows, prompts, write_all(task.student, prompts, how, draws, source), strict=True
             ):
@@ -150,9 +156,10 @@ class StudentWrites(Callback):
                 texts[row] = ([*prompt, *words[:-1]], [*[IGNORED] * (len(prompt) - 1), *words])
         _put(batch, texts, side)
 
-    def _draws(self, step: int, example: int, number: int) -> Any:
-        """Of one example at one step: whoever its neighbours are, the same."""
-        return np.random.default_rng((self.seed, step, example + 1)).random(number)
+    def _draws(self, step: int, prompt: list[int], number: int) -> Any:
+        """Of one prompt at one step: whoever its neighbours are, and whatever its number, the same."""
+        content = zlib.crc32(np.asarray(prompt, dtype="<i8").tobytes())
+        return np.random.default_rng((self.seed, step, content)).random(number)
 
 
 def takes_labels_for_true(loss: Loss) -> bool:

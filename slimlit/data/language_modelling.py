@@ -122,7 +122,7 @@ class LanguageModelling(TextModule):
         if masking is None:
             return TextRows(columns, key, **known)
         mask = int(self.tokenizer.mask_token_id or 0)
-        hidden = hash_all([key, masking.share, self.seed, masking.every_epoch])
+        hidden = hash_all([key, masking.share, self.seed, masking.every_epoch, "drawn by content"])
         return MaskedRows(
             columns, hidden, **known, masking=masking, seed=self.seed, mask=mask, others=swappable(self.tokenizer)
         )

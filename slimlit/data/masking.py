@@ -1,5 +1,6 @@
-"""Masked words: which places of a row are hidden, as a function of the seed, the epoch and the row alone."""
+"""Masked words: which places of a row are hidden, as a function of the seed, the epoch and the row's tokens alone."""
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -84,7 +85,8 @@ class MaskedRows(TextRows):
     """Rows of text of which some words are hidden and asked for.
 
     Guarantees:
-        - what is hidden depends on (seed, epoch, row) alone: not on the batch, the process or what was drawn before;
+        - what is hidden depends on (seed, epoch, tokens of the row) alone: not on the batch, the process, what was drawn
+          before, or the row's number, so that one text less changes no other's (rows alike have the same hidden);
         - special tokens and padding are never hidden; a row with a word has one hidden.
 
     Args:
@@ -108,11 +110,13 @@ class MaskedRows(TextRows):
         batch = super().batch(rows)
         begins = batch.pop("begins").numpy()  # type: ignore[typeddict-item]
         ids = batch["input_ids"].numpy()
+        real = batch["attention_mask"].numpy().sum(axis=1)
         labels = np.full_like(ids, IGNORED)
         epoch = [rows.epoch] if isinstance(rows, Drawn) and self.masking.every_epoch else []
         for place, row in enumerate(rows):
             if row >= 0:
-                random = np.random.default_rng([self.seed, *epoch, row])
+                content = zlib.crc32(ids[place, : real[place]].astype("<i8").tobytes())
+                random = np.random.default_rng([self.seed, *epoch, content])
                 self._hide(ids[place], labels[place], begins[place], random)
         batch["labels"] = torch.from_numpy(labels)
         return batch

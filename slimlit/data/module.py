@@ -146,6 +146,10 @@ class TextModule(LightningDataModule):
         split = self.splits[name]
         return split.texts, split.pairs
 
+    def ledger_fingerprint(self, name: str) -> str | None:
+        """The fingerprint the ledger knows a split by whose texts are not there, taken when they were; else None."""
+        return getattr(self.splits[name], "text_fingerprint", None)
+
     def prepare_student(self, student: PreTrainedModel) -> None:
         """Called before a student is written: to give it what it must know to be used on such texts."""
 

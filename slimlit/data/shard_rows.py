@@ -44,6 +44,7 @@ class ShardRows(Dataset[Batch]):
         self.pad = int(tokenizer.pad_token_id or 0)
         self.fingerprint = f"{self.shards.fingerprint} in rows of {max_length}"
         self.texts = [f"token shards {self.shards.fingerprint}"]  # the text itself is not there
+        self.text_fingerprint = self.shards.text_fingerprint
         self.pairs: list[str] | None = None
         self.notes: dict[str, Any] = {"rows": len(self.rows), "tokens": self.shards.num_tokens}
 

@@ -15,6 +15,7 @@ from slimlit.privacy.accounting import NoisySteps, epsilon_of
 
 NAME = "privacy.json"
 STATEMENT = "PRIVACY.md"
+MAKERS = "runs its texts are of"  # in the mechanism of a vocabulary
 ACCOUNTANT = "privacy loss distributions, composed jointly (slimlit.privacy.accounting)"
 
 
@@ -34,6 +35,7 @@ class Stage:
         why: in words, what was done.
         mechanism: clipping norm, rule and the rest, for the statement.
         identity: what tells this training from another of the same name and settings; met twice it is one stage.
+        place: a keyed hash of the source's real path (:func:`place_of`), which other names of it have too.
     """
 
     run: str
@@ -47,6 +49,7 @@ class Stage:
     why: str = ""
     mechanism: dict[str, Any] = field(default_factory=dict)
     identity: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ class Ledger:
     def costs(self, delta: float | None = None) -> list[DataCost]:
         """What it cost each data set; ``delta`` is a tenth of one over its units where none is given.
 
-        Stages on the same texts, or on the same part of the same file, are on the same data set; so are those whose texts
-        cannot be compared, since their fingerprints were taken on different machines.
+        Stages on the same texts, or on the same part of the same file, are on the same data set, whatever name the file was
+        given; so are those on a part of a folder and on a file in it, and those whose texts cannot be compared, since their
+        fingerprints were taken on different machines.
         """
         groups: list[list[Stage]] = []
         for stage in self.stages:
@@ -209,6 +213,20 @@ def fingerprint(texts: Sequence[str], pairs: Sequence[str] | None, key: bytes) -
     return str(found)
 
 
+def place_of(source: str, key: bytes) -> str:
+    """Where a source is, as a keyed hash of its real path: the same for all names of it, and no path is told."""
+    return hashlib.blake2b(str(_real(source)).encode("utf-8", "surrogateescape"), digest_size=16, key=key).hexdigest()
+
+
+def is_same_source(one: Stage, other: Stage) -> bool:
+    """Whether two stages read the same file, or one a file in the other's folder, as far as can be seen here."""
+    if one.source == other.source or (one.place and one.place == other.place):
+        return True
+    here, there = _real(one.source), _real(other.source)
+    is_nested = here.is_relative_to(there) or there.is_relative_to(here)
+    return is_nested and here.exists() and there.exists()
+
+
 def machine_key(folder: Path) -> bytes:
     """The key of this machine's fingerprints, made when first asked for, readable by its owner only."""
     file = folder / "fingerprints.key"
@@ -243,7 +261,11 @@ def shown(value: float) -> str:
 
 def _same(one: Stage, other: Stage) -> bool:
     is_comparable = one.data.partition(":")[0] == other.data.partition(":")[0]
-    return not is_comparable or one.data == other.data or (one.source, one.split) == (other.source, other.split)
+    return not is_comparable or one.data == other.data or (one.split == other.split and is_same_source(one, other))
+
+
+def _real(source: str) -> Path:
+    return Path(os.path.realpath(os.path.expanduser(source)))
 
 
 def _number(value: float) -> float | None:

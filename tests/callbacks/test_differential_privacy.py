@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
@@ -16,7 +16,9 @@ from transformers import AutoModel
 from slimlit.callbacks.attention_maps import AttentionMaps
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
 from slimlit.callbacks.evaluation_report import EvaluationReport
+from slimlit.callbacks.refusals import problems
 from slimlit.callbacks.teacher_cache import TeacherCache
+from slimlit.data import Dialogues, LanguageModelling, Tagging
 from slimlit.losses import AttentionRelations, HardLabels, HiddenStates, Loss, SoftTargets, WeightedSum
 from slimlit.models import Pretrained, Shrunk
 from slimlit.privacy.journal import Journal
@@ -310,6 +312,20 @@ def test_what_cannot_be_private_is_refused(
     task = SequenceClassification(Pretrained(str(toy_model), pooling="attention"), None, **arguments)
     with pytest.raises(ValueError, match=said):
         fit(toy_model, toy_files, tmp_path, DifferentialPrivacy(noise_multiplier=1.0), task=task, **trainer)
+
+
+def test_data_of_another_kind_is_refused_with_the_modules_that_can_be_sampled(
+    toy_model: Path, toy_files: Path, tmp_path: Path
+) -> None:
+    trainer, task = toy_trainer(tmp_path), without_dropout(toy_model)
+    trainer.datamodule = LightningDataModule()
+    assert list(problems(trainer, task)) == [
+        "LightningDataModule cannot be sampled example by example\n"
+        "use a data module of slimlit.data, or subclass slimlit.data.TextModule"
+    ]
+    trainer.datamodule = toy_data(toy_model, toy_files)
+    assert not list(problems(trainer, task))
+    assert all(hasattr(made("x", "x", batch_size=1), "draw") for made in (Dialogues, LanguageModelling, Tagging))
 
 
 class Normed(SequenceClassification):

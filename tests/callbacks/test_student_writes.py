@@ -90,13 +90,17 @@ def test_what_it_writes_is_what_it_would_say(data: Dialogues, toy_chat_model: Pa
     assert torch.equal(said[asked], batch["labels"][asked])
 
 
-def test_a_rows_words_depend_on_seed_step_and_example_alone(
+def test_a_rows_words_depend_on_seed_step_and_prompt_alone(
     data: Dialogues, toy_chat_model: Path, tmp_path: Path
 ) -> None:
     one = built(toy_chat_model, data, tmp_path)
     together = texts(written(one, data, [0, 1, 2, 3], alone=True))
     assert together[2] == texts(written(one, data, [2]))[0] == texts(written(one, data, [5, 2], alone=True))[1]
     assert together[2] != texts(written(one, data, [2], step=1))[0]
+    numbered = data.splits["train"].batch([2])
+    numbered["example_id"] += 1  # as when a text before it is taken out
+    StudentWrites(max_new_tokens=9).replace(one, numbered, 0, data.max_length, STOPS)
+    assert texts(numbered)[0] == together[2]
 
 
 def test_no_row_is_longer_than_max_length(data: Dialogues, toy_chat_model: Path, tmp_path: Path) -> None:

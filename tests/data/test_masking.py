@@ -1,4 +1,4 @@
-"""What is hidden is a function of seed, epoch and row, in the shares BERT has, and never a special token."""
+"""What is hidden is a function of seed, epoch and the row's tokens, in the shares BERT has, and never a special token."""
 
 from pathlib import Path
 
@@ -36,6 +36,23 @@ def test_another_epoch_hides_other_words_and_the_same_epoch_the_same(text: Path,
     alone = split.batch(Drawn([1], 0))
     width = alone["labels"].shape[1]
     assert torch.equal(first["labels"][1, :width], alone["labels"][0])  # whatever stands beside it
+
+
+def test_one_text_less_changes_the_hidden_words_of_no_other(toy_model: Path, tmp_path: Path) -> None:
+    texts = [review.text for review in toy_reviews(60)]
+    hidden = []
+    for name, kept in (("all", texts), ("less", [text for text in texts if text != texts[0]])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(kept))
+        settings = {"validation": str(tmp_path / "all.txt"), "test": str(tmp_path / "all.txt"), "max_length": 48}
+        data = LanguageModelling(
+            str(tmp_path / f"{name}.txt"), str(toy_model), packing=False, masking=Masking(), **settings
+        )
+        data.setup("fit")
+        split = data.splits["train"]
+        batches = [split.batch(Drawn([row], 3)) for row in range(len(split))]
+        hidden.append([(one["input_ids"].tolist(), one["labels"].tolist()) for one in batches])
+    assert len(hidden[0]) > len(hidden[1]) > 50
+    assert all(row in hidden[0] for row in hidden[1])
 
 
 def test_without_an_epoch_and_where_it_is_asked_so_the_hidden_words_never_change(text: Path, toy_model: Path) -> None:

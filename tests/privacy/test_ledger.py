@@ -11,7 +11,7 @@ import pytest
 from slimlit.__main__ import main
 from slimlit.privacy.accounting import NoisySteps, epsilon_of
 from slimlit.privacy.journal import Journal, Mechanism
-from slimlit.privacy.ledger import Ledger, Stage, fingerprint, machine_key
+from slimlit.privacy.ledger import Ledger, Stage, fingerprint, machine_key, place_of
 
 STEPS = [NoisySteps(1.2, 0.05, 300)]
 KEY = b"k" * 32
@@ -56,6 +56,26 @@ def test_the_same_part_of_the_same_file_is_the_same_data_though_it_has_changed()
     assert len(Ledger([stage("a", STEPS, OTHER, "one.csv"), stage("b", STEPS, ANOTHER, "two.csv"), moved]).costs()) == 3
     joined = Ledger([stage("a", STEPS), stage("b", STEPS, OTHER, "copy.csv"), moved]).costs()
     assert len(joined) == 1  # c has the texts of a and the file of b
+
+
+def test_a_file_is_the_same_data_by_whatever_name_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "a.csv").write_text("")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "home" / "a.csv")
+    monkeypatch.chdir(tmp_path / "home")
+    plain = stage("a", STEPS, OTHER, "a.csv")
+    for name in ("./a.csv", "../home/a.csv", str(tmp_path / "link.csv"), str(tmp_path / "home"), "."):
+        assert len(Ledger([plain, stage("b", STEPS, ANOTHER, name)]).costs()) == 1
+    (tmp_path / "home" / "b.csv").write_text("")
+    for name in ("b.csv", "../a.csv"):
+        assert len(Ledger([plain, stage("b", STEPS, ANOTHER, name)]).costs()) == 2
+    placed = [replace(plain, place=place_of("a.csv", KEY))]
+    monkeypatch.chdir(tmp_path)  # a.csv is no name of it here
+    placed.append(stage("b", STEPS, ANOTHER, "home/a.csv"))
+    assert len(Ledger(placed).costs()) == 2
+    placed[-1] = replace(placed[-1], place=place_of("home/a.csv", KEY))
+    assert len(Ledger(placed).costs()) == 1
+    assert str(tmp_path) not in placed[0].place
 
 
 def test_a_stage_met_twice_counts_once_and_a_ledger_reads_back(tmp_path: Path) -> None:

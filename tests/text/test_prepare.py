@@ -112,10 +112,11 @@ def test_a_shard_holds_what_it_may_and_the_manifest_its_hash(tmp_path: Path, mon
     path = write(tmp_path / "a.jsonl", texts(5, 600, 500))
     out = Preparation(str(path), str(tmp_path / "out"), split={}, shard_mib=1).run()
     manifest = json.loads((out / "files.json").read_text())
-    assert list(manifest["files"]) == ["train/part-00000.jsonl", "train/part-00001.jsonl"]
+    parts = ["train/part-00000.jsonl", "train/part-00001.jsonl"]
+    assert list(manifest["files"]) == [*parts, "origins/00000.privacy.json"]
     for name, about in manifest["files"].items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == about["sha256"]
-    assert sum(about["documents"] for about in manifest["files"].values()) == 600
+    assert sum(manifest["files"][name]["documents"] for name in parts) == 600
 
 
 KILLED = """

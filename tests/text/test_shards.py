@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from slimlit.privacy.ledger import Ledger, Stage, fingerprint, machine_key
+from slimlit.privacy.origins import origins_of
+from slimlit.text.cache import cache_folder
 from slimlit.text.tokens.encoder import Encoder
 from slimlit.text.tokens.packing import Packed
 from slimlit.text.tokens.shard_writing import remove_unfinished, write_shards
@@ -41,7 +44,9 @@ def shards(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Shards
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.name != "texts.json"
+    }  # its key is the machine's
 
 
 def test_every_document_and_any_stretch_of_the_stream_is_what_the_tokenizer_gave(
@@ -88,6 +93,27 @@ def test_large_vocabularies_are_written_as_uint32(
     made = write_shards(tmp_path / "made", DOCUMENTS, encoder, begin=69_999)
     assert made.document(1)[0] == 69_999
     assert made.document(1).dtype == np.uint32
+
+
+def test_the_ledger_knows_shards_by_the_texts_in_them_also_after_a_kill(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slimlit.text.tokens.shard_writing._BATCH", 1)
+
+    def killed() -> Iterator[str]:
+        yield from DOCUMENTS[:41]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_shards(tmp_path / "made", killed(), encoder, shard_tokens=200)
+    made = write_shards(tmp_path / "made", DOCUMENTS, encoder, shard_tokens=200, source="letters.txt")
+    assert made.text_fingerprint == fingerprint(DOCUMENTS, None, machine_key(cache_folder()))
+    (origin,) = origins_of(made.folder)
+    assert json.loads(origin.read_text())["rows"]["source"] == "letters.txt"
+    (made.folder / "texts.json").unlink()  # as older shards: together with every data set
+    unknown = Stage("a", "training", "shards", "train", made.text_fingerprint, 9)
+    known = Stage("b", "training", "texts", "train", fingerprint(["x"], None, b"k" * 32), 9)
+    assert len(Ledger([known, unknown]).costs()) == 1
 
 
 def test_no_documents_make_shards_too(encoder: Encoder, tmp_path: Path) -> None:

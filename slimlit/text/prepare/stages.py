@@ -94,7 +94,7 @@ class Work:
         from slimlit.text.prepare.token_stages import train_on_parts
 
         assert self.settings.tokenizer is not None
-        return train_on_parts(self.workplace, self.settings.tokenizer)
+        return train_on_parts(self.workplace, self.settings.tokenizer, self.settings.sources)
 
     def write_shards(self) -> dict[str, Any]:
         """Write the parts as tokens."""

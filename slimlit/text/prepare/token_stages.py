@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,18 @@ from slimlit.text.tokens.tokenizer_training import train_tokenizer
 TOKENIZER, SHARDS = "tokenizer", "shards"
 
 
-def train_on_parts(workplace: Workplace, wanted: TrainedTokenizer) -> dict[str, Any]:
+def train_on_parts(workplace: Workplace, wanted: TrainedTokenizer, sources: Sequence[str]) -> dict[str, Any]:
     """Train a tokenizer on the training part and write it into the result.
 
     It is trained beside the result and put there whole; one that a killed run left is made again, to the same bytes.
+    Its ledger counts the sources, and their own makers.
     """
     made, place = workplace.folder / TOKENIZER, workplace.result / TOKENIZER
     for folder in (made, place):
         shutil.rmtree(folder, ignore_errors=True)
     settings = asdict(wanted)
     progress = tqdm(texts_of(workplace.result / "train"), desc="training a tokenizer", unit=" texts", disable=None)
-    found = train_tokenizer(iter(progress), folder=made, source=str(workplace.output), **settings)
+    found = train_tokenizer(iter(progress), folder=made, source=str(workplace.output), made_of=sources, **settings)
     os.replace(made, place)
     return {"settings": settings, **found}
 

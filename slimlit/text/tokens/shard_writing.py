@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from slimlit.privacy.ledger import Fingerprint, machine_key
+from slimlit.privacy.origins import ORIGINS, carry_origins
 from slimlit.runs import write
+from slimlit.text.cache import cache_folder
 from slimlit.text.tokens.encoder import Encoder
-from slimlit.text.tokens.shards import FORMAT, MANIFEST, NUM_BYTES, OFFSETS, Shards, hash_file
+from slimlit.text.tokens.shards import FORMAT, MANIFEST, NUM_BYTES, OFFSETS, TEXTS, Shards, hash_file
 
 SHARD_TOKENS = 2**26
 _BATCH = 1_000_000  # characters encoded at once
@@ -28,19 +31,22 @@ def write_shards(
     begin: int | None = None,
     end: int | None = None,
     shard_tokens: int = SHARD_TOKENS,
+    source: str | None = None,
 ) -> Shards:
     """Encode texts, one document each, and write their tokens end to end.
 
     Files: ``tokens-00000.npy`` and on (little-endian ``uint16``, or ``uint32`` for more than 65,536 tokens),
-    ``offsets.npy`` (``int64``, where each document begins), ``num_bytes.npy`` (``uint32``, its length as UTF-8) and
-    ``manifest.json`` with counts and the SHA-256 of each file.
+    ``offsets.npy`` (``int64``, where each document begins), ``num_bytes.npy`` (``uint32``, its length as UTF-8),
+    ``manifest.json`` with counts and the SHA-256 of each file, ``texts.json`` with what the privacy ledger knows the texts
+    by, and where a source is named ``origins/``.
 
     Guarantees:
         - the folder is there whole or not at all;
         - a run that was killed goes on after its last full shard when called again with the same texts, and ends in the
           same bytes as one that was not;
         - texts that changed since are refused;
-        - the same texts, tokenizer and settings give the same bytes.
+        - the same texts, tokenizer and settings give the same bytes, but for ``texts.json``, whose key is the machine's;
+        - the privacy ledger counts training on the shards together with training on the texts.
 
     Args:
         folder: where to write; it must not exist.
@@ -49,6 +55,7 @@ def write_shards(
         begin: a token put before each document, such as ``[CLS]``.
         end: a token put after each, such as ``<|endoftext|>``.
         shard_tokens: a shard is closed before the document that would make it longer.
+        source: the file or folder the texts came from, for the privacy ledger.
 
     Raises:
         ValueError: the folder exists, a token is not in the vocabulary, or an unfinished folder is of other texts.
@@ -71,7 +78,9 @@ def write_shards(
         encoded = encoder.encode(batch)
         for text, ids in zip(batch, encoded.arrays(), strict=True):
             writer.add(text, ids)
-    writer.finish()
+    num_texts = writer.finish()
+    if source is not None:
+        carry_origins(writer.folder, [source], [], num_texts)
     os.replace(writer.folder, folder)
     return Shards(folder)
 
@@ -95,6 +104,7 @@ class _Writer:
     def __init__(self, folder: Path, head: Record) -> None:
         self.folder = folder
         self.head = head
+        self.fingerprint = Fingerprint(machine_key(cache_folder()))
         folder.mkdir(parents=True, exist_ok=True)
         started = folder / "settings.json"
         if started.is_file() and json.loads(started.read_text(encoding="utf-8")) != head:
@@ -115,6 +125,7 @@ class _Writer:
             passed = 0
             for text in islice(texts, record["documents"]):
                 digest.update(_framed(text.encode("utf-8")))
+                self.fingerprint.add(text)
                 passed += 1
             if (passed, digest.hexdigest()) != (record["documents"], record["texts"]):
                 raise ValueError(
@@ -128,13 +139,14 @@ class _Writer:
             self._close()
         encoded = text.encode("utf-8")
         self._digest.update(_framed(encoded))
+        self.fingerprint.add(text)
         self._parts.append(whole.astype(self.head["dtype"]))
         self._num_bytes.append(len(encoded))
         self._num_tokens += len(whole)
         self._num_characters += len(text)
 
-    def finish(self) -> None:
-        """Close the last shard and write what is of all."""
+    def finish(self) -> int:
+        """Close the last shard and write what is of all; how many texts they were."""
         if self._parts:
             self._close()
         lengths, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint32)]
@@ -151,7 +163,8 @@ class _Writer:
         files = {name: hash_file(self.folder / name) for name in (OFFSETS, NUM_BYTES)}
         manifest = self.head | totals | {"shards": self.records, "files": files}
         write(self.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-        kept = {MANIFEST, *files, *(record["file"] for record in self.records)}
+        write(self.folder / TEXTS, json.dumps({"fingerprint": str(self.fingerprint)}) + "\n")
+        kept = {MANIFEST, TEXTS, ORIGINS, *files, *(record["file"] for record in self.records)}
         # records first, from the last: a kill between leaves shards to go on from
         for path in sorted(self.folder.iterdir(), key=lambda path: path.name, reverse=True):
             if path.name.startswith("record-"):
@@ -159,6 +172,7 @@ class _Writer:
         for path in self.folder.iterdir():
             if path.name not in kept:
                 path.unlink()
+        return int(totals["documents"])
 
     def _close(self) -> None:
         """Write the open shard; its record comes last, so that a shard without one is written again."""

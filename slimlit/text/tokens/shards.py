@@ -14,6 +14,7 @@ import numpy.typing as npt
 FORMAT = 1
 MANIFEST = "manifest.json"
 OFFSETS, NUM_BYTES = "offsets.npy", "num_bytes.npy"
+TEXTS = "texts.json"
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 Integers = npt.NDArray[np.int64]
 
@@ -65,6 +66,17 @@ class Shards:
     def fingerprint(self) -> str:
         """The hash of all that is in the folder, by the hashes of its files."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def text_fingerprint(self) -> str:
+        """What the privacy ledger knows the texts by (``slimlit.privacy.ledger.Fingerprint``).
+
+        Shards that do not say it get one that can be compared with no other, and count together with every data set.
+        """
+        file = self.folder / TEXTS
+        if not file.is_file():
+            return f"shards {self.fingerprint[:16]}:"
+        return str(json.loads(file.read_text(encoding="utf-8"))["fingerprint"])
 
     @cached_property
     def offsets(self) -> Integers:

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any, Literal, get_args
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
-from slimlit.privacy.ledger import NAME, Fingerprint, Ledger, Stage, machine_key
+from slimlit.privacy.ledger import MAKERS, NAME, Fingerprint, Ledger, Stage, machine_key, place_of
+from slimlit.privacy.origins import origins_of, owed_by
 from slimlit.text.cache import cache_folder
 from slimlit.text.tokens import vocabularies
 
@@ -35,6 +37,7 @@ def train_tokenizer(
     model_max_length: int = 512,
     lowercase: bool = False,
     special_tokens: Sequence[str] = (),
+    made_of: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make a vocabulary of texts and write it as a folder that ``AutoTokenizer`` loads.
 
@@ -52,7 +55,8 @@ def train_tokenizer(
         - the same texts give the same files, byte for byte, with the same versions of the libraries (``unigram``: but for
           ties closer than rounding);
         - the vocabulary has exactly ``vocab_size`` tokens;
-        - ``privacy.json`` in the folder says that these texts made a vocabulary without noise.
+        - ``privacy.json`` in the folder says that these texts made a vocabulary without noise, and what they owe themselves
+          where they were made of others: what ``predict`` or ``prepare`` wrote beside them.
 
     Args:
         texts: read once, one at a time, and not kept; best cleaned before (``slimlit.text.clean``).
@@ -64,6 +68,7 @@ def train_tokenizer(
         model_max_length: tokens that models with this tokenizer will read at most.
         lowercase: letters lose their case (``wordpiece`` and ``characters``).
         special_tokens: more tokens that no text is cut into, such as ``<|im_start|>``.
+        made_of: files or folders the source was made of, for the privacy ledger.
 
     Returns:
         a report: what was read and what became of it.
@@ -99,7 +104,11 @@ def train_tokenizer(
     stage = Stage(
         folder.name, "vocabulary", source, split, str(reader.fingerprint), reader.num_texts,
         why="a tokenizer's vocabulary was made of these texts, without noise",
+        place=place_of(source, machine_key(cache_folder())),
     )  # fmt: skip
+    owed = _owed(stage, made_of)
+    if owed.stages:
+        stage = replace(stage, mechanism={MAKERS: sorted({stage.run, *(one.run for one in owed.stages)})})
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": model_max_length,
@@ -112,10 +121,23 @@ def train_tokenizer(
         "tokenizer.json": tokenizer.to_str(pretty=True) + "\n",
         "tokenizer_config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
         "training.json": json.dumps(report, indent=2, ensure_ascii=False) + "\n",
-        NAME: Ledger([stage]).text(),
+        NAME: (owed + Ledger([stage])).text(),
     }
     _write(folder, files)
     return report
+
+
+def _owed(stage: Stage, made_of: Sequence[str]) -> Ledger:
+    """What the texts of a vocabulary owe: that they stand for those they were made of, and what those owe."""
+    origins = [origin for place in (stage.source, *made_of) for origin in origins_of(Path(place).expanduser())]
+    whole = owed_by(stage, list(dict.fromkeys(origins)))
+    for source in made_of:
+        why, place = (
+            f"the texts of {stage.source} are texts of that source",
+            place_of(source, machine_key(cache_folder())),
+        )
+        whole += Ledger([replace(stage, kind="reading", source=source, steps=[], why=why, place=place)])
+    return whole
 
 
 class _Reader:
