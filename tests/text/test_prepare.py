@@ -113,7 +113,7 @@ def test_a_shard_holds_what_it_may_and_the_manifest_its_hash(tmp_path: Path, mon
     out = Preparation(str(path), str(tmp_path / "out"), split={}, shard_mib=1).run()
     manifest = json.loads((out / "files.json").read_text())
     parts = ["train/part-00000.jsonl", "train/part-00001.jsonl"]
-    assert list(manifest["files"]) == [*parts, "origins/00000.privacy.json"]
+    assert list(manifest["files"]) == parts
     for name, about in manifest["files"].items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == about["sha256"]
     assert sum(manifest["files"][name]["documents"] for name in parts) == 600
