@@ -1,7 +1,8 @@
 """``Dialogues``: instructions and dialogues of several turns, rendered by a chat template; only replies are learned."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,8 @@ import numpy.typing as npt
 from slimlit.data.examples import IGNORED
 from slimlit.data.files import Texts, read_records
 from slimlit.data.module import TextModule
+from slimlit.data.parts import Parts
 from slimlit.data.replies import Replies, tokenise
-from slimlit.data.splits import count_shared, make_splits
 from slimlit.data.text_rows import TextRows
 from slimlit.models import PreTrainedModel
 from slimlit.models.chat_template import give_template, stop_tokens
@@ -18,6 +19,26 @@ from slimlit.models.tokenizers import Tokenizer
 from slimlit.text.conversations import Conversation, read_conversation
 
 DIALOGUE = "dialogue"
+
+
+@dataclass
+class Conversations:
+    """The dialogues of a file, and what was left out."""
+
+    conversations: list[Conversation]
+    num_empty: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.conversations)
+
+    def take(self, rows: list[int]) -> "Conversations":
+        """Those dialogues, in that order."""
+        return Conversations([self.conversations[row] for row in rows])
+
+    def as_texts(self) -> Texts:
+        """The dialogues as plain text; those that are alike fall into one part."""
+        return Texts([one.text for one in self.conversations], labels=[""] * len(self))
 
 
 class Dialogues(TextModule):
@@ -73,9 +94,9 @@ class Dialogues(TextModule):
         self.replies = replies
         self.system = system
         self.template = template
-        self.share = {"validation": split[0], "test": split[1]}
         self.packing, self.masking = False, None  # a row is one dialogue, and no word is hidden
-        self._dialogues: dict[str, list[Conversation]] = {}
+        share = {"validation": split[0], "test": split[1]}
+        self.parts = Parts(sources, share, seed, self._read_file, "dialogues")
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -90,7 +111,7 @@ class Dialogues(TextModule):
         Raises:
             ValueError: files, columns or dialogues that are not as expected.
         """
-        dialogues = self._read(name)
+        dialogues = self.parts.of(name).conversations
         which: Replies = "none" if name == "predict" else self.replies
         examples = tokenise(dialogues, self.tokenizer, self.max_length, which, self.system)
         if not len(examples):
@@ -113,9 +134,7 @@ class Dialogues(TextModule):
         """Count dialogues that are on two sides."""
         if "train" in names:
             self.note_padding("train")
-            others = [_as_texts(self._dialogues[name]) for name in ("validation", "test") if name in self._dialogues]
-            shared = count_shared(_as_texts(self._dialogues["train"]), others)
-            self.report["dialogues of validation or test that are in train too"] = shared
+            self.report["dialogues of validation or test that are in train too"] = self.parts.num_shared()
 
     def groups(self, column: str) -> npt.NDArray[np.int64]:
         """Whose each training example is, numbered from 0: by ``dialogue``, or by a column of the file (user, speaker).
@@ -123,7 +142,7 @@ class Dialogues(TextModule):
         Raises:
             ValueError: no such column, or a dialogue without a group.
         """
-        dialogues, of = self._dialogues["train"], self.splits["train"].documents
+        dialogues, of = self.parts.of("train").conversations, self.splits["train"].documents
         if column == DIALOGUE:
             return np.unique(of, return_inverse=True)[1]
         names = [str(one.record.get(column) or "") for one in dialogues]
@@ -148,50 +167,27 @@ class Dialogues(TextModule):
 
     def ledger_texts(self, name: str) -> tuple[Sequence[str], None]:
         """The whole dialogues, left-out ones too, whatever template, cut or way to learn made the examples."""
-        return [one.text for one in self._dialogues[name]], None
+        return [one.text for one in self.parts.of(name).conversations], None
 
     def prepare_student(self, student: PreTrainedModel) -> None:
         """Have a student that stops where a reply ends, wherever it is loaded."""
         if student.generation_config is not None:
             student.generation_config.eos_token_id = sorted(stop_tokens(student, self.tokenizer))
 
-    def _read(self, name: str) -> list[Conversation]:
-        if name in self._dialogues:
-            return self._dialogues[name]
-        source = self.sources[name]
-        if source is not None:
-            self._dialogues[name] = self._read_file(name, source)
-        elif name == "predict":
-            raise ValueError("there is nothing to answer\nname the dialogues: --data.predict FILE")
-        if name != "predict" and (source is None or name == "train"):
-            whole = self._dialogues.pop("train", None) or self._read_file("train", cast(str, self.sources["train"]))
-            made = {part: share for part, share in self.share.items() if self.sources[part] is None}
-            rows = make_splits(_as_texts(whole), made, self.seed) if made else {"train": list(range(len(whole)))}
-            self._dialogues |= {part: [whole[row] for row in numbers] for part, numbers in rows.items()}
-        return self._dialogues[name]
-
-    def _read_file(self, name: str, source: str) -> list[Conversation]:
-        broken: list[str] = []
-        found, num_empty = [], 0
-        for number, record in enumerate(read_records(source, name, broken), start=1):
+    def _read_file(self, source: str, name: str) -> Conversations:
+        found = Conversations([])
+        for number, record in enumerate(read_records(source, name, found.broken), start=1):
             try:
                 one = read_conversation(record)
             except ValueError as problem:
-                broken.append(f"row {number}: {problem}")
+                found.broken.append(f"row {number}: {problem}")
                 continue
             if one.messages:
-                found.append(one)
+                found.conversations.append(one)
             else:
-                num_empty += 1
-        self.report[f"{name} file"] = {
-            "source": source, "rows": len(found), "empty rows left out": num_empty,
-            "duplicates": len(found) - len({one.text for one in found}),
-            "broken rows left out": len(broken), "first broken rows": broken[:5],
-        }  # fmt: skip
-        if not found:
-            raise ValueError(f"no dialogue in {source}: {broken[0] if broken else f'{num_empty} empty rows'}")
+                found.num_empty += 1
+        self.note_file(name, source, found, duplicates=len(found) - len({one.text for one in found.conversations}))
+        if not len(found):
+            why = found.broken[0] if found.broken else f"{found.num_empty} empty rows"
+            raise ValueError(f"no dialogue in {source}: {why}")
         return found
-
-
-def _as_texts(dialogues: Sequence[Conversation]) -> Texts:
-    return Texts([one.text for one in dialogues], labels=[""] * len(dialogues))

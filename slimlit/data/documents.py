@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from slimlit.data.files import ENDINGS as TABLES
-from slimlit.data.files import Columns, read_texts, split_files
+from slimlit.data.files import Columns, Texts, read_texts, split_files
 from slimlit.text.compression import plain_name, readable
 from slimlit.text.downloads.bundles import BUNDLES
 from slimlit.text.lines import open_text, read_json_lines
@@ -38,6 +38,10 @@ class Corpus:
     def take(self, rows: list[int]) -> "Corpus":
         """Those documents, in that order."""
         return Corpus([self.texts[row] for row in rows], [self.groups[row] for row in rows] if self.groups else [])
+
+    def as_texts(self) -> Texts:
+        """The documents; those that are alike fall into one part."""
+        return Texts(self.texts, labels=[""] * len(self.texts))
 
 
 def read_documents(

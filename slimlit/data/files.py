@@ -51,6 +51,10 @@ class Texts:
         pairs = None if self.pairs is None else [*self.pairs, *(other.pairs or [])]
         return Texts([*self.texts, *other.texts], pairs, [*self.labels, *other.labels])
 
+    def as_texts(self) -> "Texts":
+        """Themselves, as :class:`~slimlit.data.parts.Parts` deals them out."""
+        return self
+
     def take(self, rows: Iterable[int]) -> "Texts":
         """Those rows, in that order."""
         chosen = list(rows)

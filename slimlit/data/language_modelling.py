@@ -12,9 +12,9 @@ from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
 from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
+from slimlit.data.parts import Parts
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
 from slimlit.data.shard_rows import ShardRows, find_shards
-from slimlit.data.splits import count_shared, make_splits
 from slimlit.data.text_rows import TextRows, lay_rows
 from slimlit.data.tokenized import fingerprint
 
@@ -75,8 +75,8 @@ class LanguageModelling(TextModule):
         super().__init__(sources, tokenizer, max_length, batch_size, seed)
         self.text_column, self.documents = text_column, documents
         self.packing, self.masking = packing, masking
-        self.share = {"validation": split[0], "test": split[1]}
-        self._corpora: dict[str, Corpus] = {}
+        share = {"validation": split[0], "test": split[1]}
+        self.parts = Parts(sources, share, seed, self._read_file)
 
     def read_split(self, name: str) -> TextRows | ShardRows:
         """Read, cut and pack.
@@ -97,7 +97,7 @@ class LanguageModelling(TextModule):
                 f"{train} holds token shards, of which no {name} texts can be made\n"
                 f"write shards into {Path(train) / name}, or name texts or shards: data.init_args.{name}"
             )
-        corpus = self._read(name)
+        corpus = self.parts.of(name)
         if name == "predict":
             return self._prompts(corpus.texts)
         packing, masking = self.packing, self.masking
@@ -129,10 +129,8 @@ class LanguageModelling(TextModule):
 
     def finish_setup(self, names: list[str]) -> None:
         """Count documents that are on two sides, where their texts are there."""
-        if "train" in self._corpora:
-            others = [Texts(self._corpora[name].texts) for name in ("validation", "test") if name in self._corpora]
-            shared = count_shared(Texts(self._corpora["train"].texts), others)
-            self.report["documents of validation or test that are in train too"] = shared
+        if "train" in self.parts.known:
+            self.report["documents of validation or test that are in train too"] = self.parts.num_shared()
 
     def _rows_of_shards(self, folder: Path, name: str) -> ShardRows:
         if self.masking is not None or not self.packing:
@@ -160,38 +158,11 @@ class LanguageModelling(TextModule):
         self.report["predict"] = {"documents": len(texts), "cut to max_length": sum(len(one) > room for one in ids)}
         return TextRows(columns, hash_all([VERSION, self.max_length, self._end()], texts), texts)
 
-    def _read(self, name: str) -> Corpus:
-        if name in self._corpora:
-            return self._corpora[name]
-        train = self.sources["train"]
-        source = self.sources[name]
-        if source is not None:
-            self._corpora[name] = self._note(name, source)
-        elif name == "predict":
-            raise ValueError("there is nothing to predict\nname the texts: --data.predict FILE")
-        if name != "predict" and train is not None and (source is None or name == "train"):
-            self._split_training_texts(train)
-        return self._corpora[name]
-
-    def _note(self, name: str, source: str) -> Corpus:
+    def _read_file(self, source: str, name: str) -> Corpus:
         lines: Documents = "lines" if name == "predict" else self.documents
         found = read_documents(source, name, lines, self.text_column)
-        self.report[f"{name} file"] = {
-            "source": source, "rows": len(found), "empty rows left out": found.num_empty,
-            "broken rows left out": len(found.broken), "first broken rows": found.broken[:5],
-        }  # fmt: skip
+        self.note_file(name, source, found)
         return found
-
-    def _split_training_texts(self, train: str) -> None:
-        """Deal out the splits that have no text of their own."""
-        whole = self._corpora.pop("train", None) or self._note("train", train)
-        self._corpora |= {part: whole.take(rows) for part, rows in self._rows(whole).items()}
-
-    def _rows(self, whole: Corpus) -> dict[str, list[int]]:
-        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
-        if not made:
-            return {"train": list(range(len(whole)))}
-        return make_splits(Texts(whole.texts, None, [""] * len(whole)), made, self.seed)
 
     def groups(self, column: str) -> npt.NDArray[np.int64]:
         """The document each training example is of (``document``), or its group by another column of the file.
@@ -209,7 +180,7 @@ class LanguageModelling(TextModule):
             return documents
         train = str(self.sources["train"])
         whole = read_documents(train, "train", self.documents, self.text_column, column)
-        names = np.asarray(whole.take(self._rows(whole)["train"]).groups, dtype=object).astype(str)
+        names = np.asarray(whole.take(self.parts.rows(whole)["train"]).groups, dtype=object).astype(str)
         found: npt.NDArray[np.int64] = np.unique(names[rows.documents], return_inverse=True)[1]
         return found
 

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,16 @@ NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": (
 
 Draw = Callable[[Any, Callable[[], int]], Any]
 """A sampler of the training split, given the number of batches taken so far: how privacy puts Poisson sampling in."""
+
+
+@runtime_checkable
+class Found(Protocol):
+    """The rows of a file."""
+
+    num_empty: int
+    broken: list[str]
+
+    def __len__(self) -> int: ...
 
 
 class ResumableLoader(DataLoader[Batch]):
@@ -178,6 +188,13 @@ class TextModule(LightningDataModule):
                 labels = getattr(split, "label_ids", np.zeros(0, np.int64))
                 state[f"{name} texts"] = f"{split.fingerprint} {zlib.crc32(labels.tobytes())}"
         return state
+
+    def note_file(self, name: str, source: str, rows: Found, **more: Any) -> None:
+        """Report what was read of a file, and what was left out."""
+        self.report[f"{name} file"] = {
+            "source": source, "rows": len(rows), "empty rows left out": rows.num_empty, **more,
+            "broken rows left out": len(rows.broken), "first broken rows": rows.broken[:5],
+        }  # fmt: skip
 
     def note_padding(self, name: str) -> None:
         """Report the share of padding of the training batches."""

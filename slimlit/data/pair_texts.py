@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from slimlit.data.files import read_records
+from slimlit.data.files import Texts, read_records
 from slimlit.text.clean import clean
 
 
@@ -37,6 +37,10 @@ class PairTexts:
         """Those rows, in that order."""
         targets, references = [self.targets[row] for row in rows], [self.references[row] for row in rows]
         return PairTexts([self.texts[row] for row in rows], targets, references)
+
+    def as_texts(self) -> Texts:
+        """The texts that something is written of; those that are alike fall into one part."""
+        return Texts(self.texts, labels=[""] * len(self.texts))
 
 
 def read_pairs(source: str, columns: PairColumns, split: str) -> PairTexts:

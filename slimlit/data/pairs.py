@@ -1,15 +1,13 @@
 """``Pairs``: texts and what is to be written of them (a translation, a summary, a headline), from files to batches."""
 
-from importlib.metadata import version
-from typing import Any, cast
+from typing import Any
 
 from slimlit.data.examples import IGNORED, Column, Examples, cached_columns, hash_all
-from slimlit.data.files import Texts
 from slimlit.data.module import TextModule
 from slimlit.data.pair_texts import PairColumns, PairTexts, read_pairs
-from slimlit.data.splits import count_shared, make_splits
+from slimlit.data.parts import Parts
 from slimlit.models.sources import read_config
-from slimlit.models.tokenizers import Tokenizer
+from slimlit.models.tokenizers import identity_of
 
 _CHUNK = 2000
 
@@ -71,10 +69,10 @@ class Pairs(TextModule):
         self.learn_column = learn_column
         self.prefix = prefix
         self.start_token = start_token
-        self.share = {"validation": split[0], "test": split[1]}
         self.max_target_length = max_target_length
         self.references: dict[str, list[list[str]]] = {}
-        self._read: dict[str, PairTexts] = {}
+        share = {"validation": split[0], "test": split[1]}
+        self.parts = Parts(sources, share, seed, self._read_file)
 
     @property
     def start_token_id(self) -> int:
@@ -125,12 +123,7 @@ class Pairs(TextModule):
         if "train" in names:
             self.note_padding("train")
         if set(names) & {"validation", "test"}:
-            others = [Texts(self._read[name].texts) for name in ("validation", "test") if name in self._read]
-            try:
-                shared: int | str = count_shared(Texts(self._rows("train").texts), others)
-            except ValueError as problem:  # tested where the training texts are not
-                shared = f"unknown: {str(problem).splitlines()[0]}"
-            self.report["texts of validation or test that are in train too"] = shared
+            self.report["texts of validation or test that are in train too"] = self.parts.num_shared()
 
     def encode(self, texts: list[str]) -> Examples:
         """Texts of one's own, tokenised as those of the splits are, with nothing to be written of them."""
@@ -141,49 +134,26 @@ class Pairs(TextModule):
         return {"source": self.splits[split].texts[row], "references": self.references[split][row]}
 
     def _rows(self, name: str) -> PairTexts:
-        if name in self._read:
-            return self._read[name]
-        source = self.sources[name]
-        if source is not None and name != "train":
-            self._read[name] = self._note(name, source, self._from_file(source, name))
-        elif name == "predict":
-            raise ValueError("there is nothing to predict\nname the texts: --data.predict FILE")
-        else:
-            self._deal_out()
-        return self._read[name]
-
-    def _deal_out(self) -> None:
-        """Read the training file and deal out the splits that have none of their own."""
-        source = cast(str, self.sources["train"])
-        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
-        whole = self._note("train", source, self._from_file(source, "train"))
-        rows = {"train": list(range(len(whole)))}
-        if made:
-            rows = make_splits(Texts(whole.texts, labels=[""] * len(whole)), made, self.seed)
-        parts = {name: whole.take(numbers) for name, numbers in rows.items()}
+        rows = self.parts.of(name)
         if self.learn_column is not None:
-            for name in made:
-                self._score_against_targets(parts[name], source, name)
-        self._read |= parts
+            for part in self.parts.made.keys() & self.parts.known.keys():
+                self._score_against_targets(part)
+        return rows
 
-    def _score_against_targets(self, rows: PairTexts, source: str, name: str) -> None:
+    def _score_against_targets(self, name: str) -> None:
+        rows = self.parts.known[name]
         if not all(rows.references):
             raise ValueError(
-                f"{name} rows are taken from {source}, which has no column {self.target_column!r} to score against\n"
+                f"{name} rows are taken from {self.sources['train']}, which has no column {self.target_column!r} to score against\n"
                 f"name a file with references: --data.{name} FILE"
             )
         rows.targets = [references[0] for references in rows.references]
 
-    def _from_file(self, source: str, name: str) -> PairTexts:
+    def _read_file(self, source: str, name: str) -> PairTexts:
         learned = self.learn_column if name == "train" else None
-        return read_pairs(source, PairColumns(self.source_column, self.target_column, learned), name)
-
-    def _note(self, name: str, source: str, rows: PairTexts) -> PairTexts:
-        self.report[f"{name} file"] = {
-            "source": source, "rows": len(rows), "empty rows left out": rows.num_empty,
-            "duplicates": len(rows) - len(set(zip(rows.texts, rows.targets, strict=True))),
-            "broken rows left out": len(rows.broken), "first broken rows": rows.broken[:5],
-        }  # fmt: skip
+        rows = read_pairs(source, PairColumns(self.source_column, self.target_column, learned), name)
+        repeats = len(rows) - len(set(zip(rows.texts, rows.targets, strict=True)))
+        self.note_file(name, source, rows, duplicates=repeats)
         return rows
 
     def _tokenised(self, name: str, rows: PairTexts) -> Examples:
@@ -202,7 +172,7 @@ class Pairs(TextModule):
     def _examples(self, rows: PairTexts, is_asked: bool) -> Examples:
         settings = {
             "module": "pairs", "lengths": [self.max_length, self.max_target_length], "asked": is_asked,
-            "start and end": [self.start_token_id, self.end_token_id], "tokenizer": describe(self.tokenizer),
+            "start and end": [self.start_token_id, self.end_token_id], "tokenizer": identity_of(self.tokenizer),
         }  # fmt: skip
         texts = [self.prefix + text for text in rows.texts]
         key = hash_all(settings, texts, rows.targets if is_asked else None)
@@ -236,14 +206,6 @@ class Pairs(TextModule):
                 found.append(one.ids if closes else [*one.ids, end])
                 num_cut += bool(one.overflowing)
         return found, num_cut
-
-
-def describe(tokenizer: Tokenizer) -> list[Any]:
-    """All that the tokens of a text depend on beside it."""
-    tokenizer.backend_tokenizer.no_truncation()  # what the last call asked for is no part of the tokenizer
-    tokenizer.backend_tokenizer.no_padding()
-    special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
-    return [tokenizer.backend_tokenizer.to_str(), special, tokenizer.truncation_side, version("tokenizers")]
 
 
 def _start_of_model(source: str) -> int | None:

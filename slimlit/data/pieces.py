@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from slimlit.models.tokenizers import Tokenizer
+from slimlit.models.tokenizers import Tokenizer, without_limits
 from slimlit.text.segmentation import split
 
 Array = npt.NDArray[np.int32]
@@ -39,9 +39,7 @@ class Around:
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "Around":
         """Found by asking it, without the padding and cutting that its file may ask for (MiniLM's does)."""
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
-        one = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
+        one = without_limits(tokenizer).encode("a", add_special_tokens=True)
         own = [place for place, special in enumerate(one.special_tokens_mask) if not special]
         return cls(list(one.ids[: own[0]]), list(one.ids[own[-1] + 1 :]))
 
@@ -95,9 +93,7 @@ def _tokens(
     texts: Sequence[str], tokenizer: Tokenizer, words: Words | None
 ) -> Iterator[tuple[list[int], npt.NDArray[np.int64], Array | None]]:
     """The tokens of each text, the bytes each stands for (they add up to the text's), and where words begin."""
-    backend = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
+    backend = without_limits(tokenizer)
     with tqdm(total=len(texts), desc="tokenising", leave=False, disable=None if len(texts) > 20_000 else True) as bar:
         for chunk in _chunks(texts):
             for text, one in zip(chunk, backend.encode_batch(chunk, add_special_tokens=False), strict=True):

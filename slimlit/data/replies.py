@@ -14,7 +14,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from slimlit.data.examples import IGNORED, Column, cached_columns, hash_all
 from slimlit.data.text_rows import TextRows
 from slimlit.models.chat_template import Encoded, encode, render, says, tokens_of
-from slimlit.models.tokenizers import Tokenizer
+from slimlit.models.tokenizers import Tokenizer, without_limits
 from slimlit.text.conversations import Conversation, Message, with_system, without_first_turns
 
 Replies = Literal["all", "each", "last", "none"]
@@ -46,11 +46,9 @@ def tokenise(
         replies: which replies have labels; ``none`` gives none, and ends where the next reply would begin.
         system: the system's message for dialogues that have none.
     """
-    tokenizer.backend_tokenizer.no_truncation()  # what the last call asked for is no part of the tokenizer
-    tokenizer.backend_tokenizer.no_padding()
     settings = [_FORMAT, max_length, replies, system, tokenizer.chat_template, tokenizer.special_tokens_map]
     contents = [json.dumps(one.messages, ensure_ascii=False) for one in dialogues]
-    fingerprint = hash_all(["dialogues", *settings, tokenizer.backend_tokenizer.to_str()], contents)
+    fingerprint = hash_all(["dialogues", *settings, without_limits(tokenizer).to_str()], contents)
 
     def make() -> tuple[dict[str, Column], dict[str, Any]]:
         counts: Counter[str] = Counter()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 from slimlit.data.examples import IGNORED, Column, Examples, cached_columns, hash_all
 from slimlit.data.sentences import Sentences, Span
-from slimlit.models.tokenizers import Tokenizer
+from slimlit.models.tokenizers import Tokenizer, identity_of
 from slimlit.types import Batch
 
 _CHUNK = 1000
@@ -67,7 +66,7 @@ def tokenise(
     joined = [
         " ".join(words) if text is None else text for words, text in zip(sentences.words, sentences.texts, strict=True)
     ]
-    settings = ["tags", max_length, _identity(tokenizer), None if teacher is None else _identity(teacher)]
+    settings = ["tags", max_length, identity_of(tokenizer), None if teacher is None else identity_of(teacher)]
     settings.append([tags.tolist() for tags in classes])
     fingerprint = hash_all(settings, [json.dumps(words) for words in sentences.words])
     columns, notes = cached_columns(fingerprint, lambda: _columns(sentences, classes, tokenizer, max_length, teacher))
@@ -148,12 +147,3 @@ def _adds_no_space(pre_tokenizer: dict[str, Any] | None) -> bool:
     """Whether words must come with the space before them: byte-level tokenizers know most words only so."""
     parts = (pre_tokenizer or {}).get("pretokenizers", [pre_tokenizer or {}])
     return any(part.get("type") == "ByteLevel" and not part.get("add_prefix_space") for part in parts)
-
-
-def _identity(tokenizer: Tokenizer) -> list[Any]:
-    """All of a tokenizer that decides what its tokens are."""
-    tokenizer.backend_tokenizer.no_truncation()  # what the last call asked for is no part of it
-    tokenizer.backend_tokenizer.no_padding()
-    special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
-    sides = [tokenizer.truncation_side, tokenizer.split_special_tokens, version("tokenizers")]
-    return [tokenizer.backend_tokenizer.to_str(), special, sides, tokenizer.pad_token_id]

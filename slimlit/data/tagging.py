@@ -1,15 +1,16 @@
 """Tagging: sentences of words with a tag each, as a LightningDataModule."""
 
 from collections import Counter
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from slimlit.data.examples import IGNORED
 from slimlit.data.module import TextModule
+from slimlit.data.parts import Parts
 from slimlit.data.sentences import Sentences, TagColumns, read_sentences, split_words
-from slimlit.data.splits import count_shared, identities, make_splits
+from slimlit.data.splits import identities
 from slimlit.data.tagged import Tagged, tokenise
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 
@@ -66,9 +67,9 @@ class Tagging(TextModule):
         super().__init__(sources, tokenizer, max_length, batch_size, seed)
         self.columns = TagColumns(token_column, tag_column, text_column)
         self.labels = list(labels or [])
-        self.share = {"validation": split[0], "test": split[1]}
         self.teacher_tokenizer_source = teacher_tokenizer
-        self._sentences: dict[str, Sentences] = {}
+        share = {"validation": split[0], "test": split[1]}
+        self.parts = Parts(sources, share, seed, self._read_file, "sentences")
         self._teacher_tokenizer: Tokenizer | None = None
 
     @property
@@ -84,9 +85,9 @@ class Tagging(TextModule):
         Raises:
             ValueError: files, columns or tags that are not as expected.
         """
-        sentences = self._read(name)
+        sentences = self.parts.of(name)
         if not self.labels:
-            self.labels = find_labels(self._read_for_labels(name).tags)
+            self.labels = find_labels(self.parts.for_labels(name).tags)
         classes = [] if name == "predict" else self._classes(name, sentences)
         teacher = None if name == "predict" else self.teacher_tokenizer
         split = tokenise(sentences, classes, self.tokenizer, self.max_length, teacher)
@@ -100,12 +101,7 @@ class Tagging(TextModule):
         if "train" in names:
             self.note_padding("train")
         if set(names) & {"validation", "test"}:
-            others = [self._sentences[name].as_texts() for name in ("validation", "test") if name in self._sentences]
-            try:
-                shared: int | str = count_shared(self._read("train").as_texts(), others)
-            except ValueError as problem:  # tested where the training sentences are not
-                shared = f"unknown: {str(problem).splitlines()[0]}"
-            self.report["sentences of validation or test that are in train too"] = shared
+            self.report["sentences of validation or test that are in train too"] = self.parts.num_shared()
 
     def encode(self, texts: list[str]) -> Tagged:
         """Texts of one's own, without tags, as sub-words of their words."""
@@ -118,49 +114,13 @@ class Tagging(TextModule):
         found = self.splits[split]
         return {"tokens": list(found.sentences[row]), "tags": list(found.tags[row]) if found.tags else None}
 
-    def _read(self, name: str) -> Sentences:
-        if name in self._sentences:
-            return self._sentences[name]
-        source = self.sources[name]
-        if source is not None:
-            columns = self.columns
-            if name == "predict":
-                columns = TagColumns(columns.tokens, None, columns.text)
-            self._sentences[name] = self._note(name, source, read_sentences(source, columns, name))
-        elif name == "predict":
-            raise ValueError("there is nothing to predict\nname the sentences: --data.predict FILE")
-        if self.sources["train"] is not None and name != "predict" and (source is None or name == "train"):
-            self._split_training_sentences()
-        return self._sentences[name]
-
-    def _read_for_labels(self, name: str) -> Sentences:
-        try:
-            return self._read("train")
-        except ValueError as problem:
-            if name == "train" or self.sources[name] is None:
-                raise
-            raise ValueError(
-                f"the classes are not given, and the training sentences that tell them cannot be read\n{problem}\n"
-                "name them in order: data.init_args.labels"
-            ) from problem
-
-    def _split_training_sentences(self) -> None:
-        """Read the training file and deal out the splits that have none of their own."""
-        whole = self._sentences.pop("train", None)
-        if whole is None:
-            source = cast(str, self.sources["train"])
-            whole = self._note("train", source, read_sentences(source, self.columns, "train"))
-        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
-        rows = make_splits(whole.as_texts(), made, self.seed) if made else {"train": list(range(len(whole)))}
-        self._sentences |= {part: whole.take(numbers) for part, numbers in rows.items()}
-
-    def _note(self, name: str, source: str, found: Sentences) -> Sentences:
+    def _read_file(self, source: str, name: str) -> Sentences:
+        columns = self.columns
+        if name == "predict":
+            columns = TagColumns(columns.tokens, None, columns.text)
+        found = read_sentences(source, columns, name)
         repairs = found.repair(source)
-        self.report[f"{name} file"] = {
-            "source": source, "rows": len(found), "empty rows left out": found.num_empty,
-            "duplicates": len(found) - len(set(identities(found.as_texts()))),
-            "broken rows left out": len(found.broken), "first broken rows": found.broken[:5], **repairs,
-        }  # fmt: skip
+        self.note_file(name, source, found, duplicates=len(found) - len(set(identities(found.as_texts()))), **repairs)
         return found
 
     def _classes(self, name: str, sentences: Sentences) -> list[npt.NDArray[np.int64]]:

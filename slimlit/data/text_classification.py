@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from slimlit.data.files import Columns, Texts, read_texts
 from slimlit.data.module import TextModule
-from slimlit.data.splits import count_shared, identities, make_splits
+from slimlit.data.parts import Parts
+from slimlit.data.splits import identities
 from slimlit.data.tokenized import TokenizedTexts
 from slimlit.text.stop_words import StopWords
 
@@ -60,9 +61,9 @@ class TextClassification(TextModule):
         super().__init__(sources, tokenizer, max_length, batch_size, seed)
         self.columns = Columns(text_column, pair_column, label_column)
         self.labels = list(labels or [])
-        self.share = {"validation": split[0], "test": split[1]}
         self.stop_words = stop_words
-        self._texts: dict[str, Texts] = {}
+        share = {"validation": split[0], "test": split[1]}
+        self.parts = Parts(sources, share, seed, self._read_file)
 
     def read_split(self, name: str) -> TokenizedTexts:
         """Read, split and tokenise.
@@ -70,9 +71,9 @@ class TextClassification(TextModule):
         Raises:
             ValueError: files, columns or labels that are not as expected.
         """
-        texts = self._read(name)
+        texts = self.parts.of(name)
         if not self.labels:
-            self.labels = sort_labels(self._read_for_labels(name).labels)
+            self.labels = sort_labels(self.parts.for_labels(name).labels)
         if len(self.labels) < 2:
             raise ValueError(
                 f"{self.sources['train']} has one class only: {self.labels[0]}\n"
@@ -85,41 +86,7 @@ class TextClassification(TextModule):
         if "train" in names:
             self.note_padding("train")
         if set(names) & {"validation", "test"}:
-            self._compare()
-
-    def _read(self, name: str) -> Texts:
-        if name in self._texts:
-            return self._texts[name]
-        source = self.sources[name]
-        if source is not None:
-            columns = self.columns if name != "predict" else Columns(self.columns.text, self.columns.pair, None)
-            self._texts[name] = self._note(name, source, read_texts(source, columns, name))
-        elif name == "predict":
-            raise ValueError("there is nothing to predict\nname the texts: --data.predict FILE")
-        if self.sources["train"] is not None and name != "predict" and (source is None or name == "train"):
-            self._split_training_texts()
-        return self._texts[name]
-
-    def _read_for_labels(self, name: str) -> Texts:
-        try:
-            return self._read("train")
-        except ValueError as problem:
-            if name == "train" or self.sources[name] is None:
-                raise
-            raise ValueError(
-                f"the classes are not given, and the training texts that tell them cannot be read\n{problem}\n"
-                "name them in order: data.init_args.labels"
-            ) from problem
-
-    def _split_training_texts(self) -> None:
-        """Read the training file and deal out the splits that have none of their own."""
-        source = cast(str, self.sources["train"])
-        whole = self._texts.pop("train", None) or self._note("train", source, read_texts(source, self.columns, "train"))
-        self._texts |= {part: whole.take(numbers) for part, numbers in self._rows(whole).items()}
-
-    def _rows(self, whole: Texts) -> dict[str, list[int]]:
-        made = {name: share for name, share in self.share.items() if self.sources[name] is None}
-        return make_splits(whole, made, self.seed) if made else {"train": list(range(len(whole)))}
+            self.report["texts of validation or test that are in train too"] = self.parts.num_shared()
 
     def groups(self, column: str) -> npt.NDArray[np.int64]:
         """Which group (author, patient, dialogue) each training example belongs to, numbered from 0.
@@ -129,7 +96,7 @@ class TextClassification(TextModule):
         """
         source = cast(str, self.sources["train"])
         whole = read_texts(source, replace(self.columns, group=column), "train")
-        names = whole.take(self._rows(whole)["train"]).groups
+        names = whole.take(self.parts.rows(whole)["train"]).groups
         if not all(names):
             raise ValueError(
                 f"{names.count('')} rows of {source} have nothing in column {column!r}\n"
@@ -146,7 +113,7 @@ class TextClassification(TextModule):
             texts: to add.
             num_drawn: canaries they were chosen from.
         """
-        self.add_split("train", self._read("train") + texts)
+        self.add_split("train", self.parts.of("train") + texts)
         self.num_planted = len(texts)
         self.report["canaries"] = {"drawn": num_drawn, "planted among the training texts": len(texts)}
 
@@ -161,18 +128,16 @@ class TextClassification(TextModule):
         unknown = np.full(len(texts), -1, dtype=np.int64)
         return TokenizedTexts(Texts(list(texts)), unknown, self.tokenizer, self.max_length, self.stop_words)
 
-    def _note(self, name: str, source: str, texts: Texts) -> Texts:
-        repeats = len(texts) - len(set(identities(texts)))
-        self.report[f"{name} file"] = {
-            "source": source, "rows": len(texts), "empty rows left out": texts.num_empty, "duplicates": repeats,
-            "broken rows left out": len(texts.broken), "first broken rows": texts.broken[:5],
-        }  # fmt: skip
+    def _read_file(self, source: str, name: str) -> Texts:
+        columns = self.columns if name != "predict" else Columns(self.columns.text, self.columns.pair, None)
+        texts = read_texts(source, columns, name)
+        self.note_file(name, source, texts, duplicates=len(texts) - len(set(identities(texts))))
         return texts
 
     def _tokenised(self, name: str, texts: Texts) -> TokenizedTexts:
         ids = np.full(len(texts), -1, dtype=np.int64) if name == "predict" else self._label_ids(name, texts)
         if self.stop_words is not None and self.stop_words.mode != "off":
-            self.stop_words.fit(self._read("train").texts if self.stop_words.words == "corpus" else [])
+            self.stop_words.fit(self.parts.of("train").texts if self.stop_words.words == "corpus" else [])
             dropped_words = None
             if self.stop_words.mode == "drop":
                 dropped = None if texts.pairs is None else [self.stop_words.drop(text) for text in texts.pairs]
@@ -199,14 +164,6 @@ class TextClassification(TextModule):
                 f"classes: {', '.join(self.labels[:10])}\nmend the file, or set data.init_args.labels"
             )
         return np.asarray([number[label] for label in texts.labels], dtype=np.int64)
-
-    def _compare(self) -> None:
-        others = [self._texts[name] for name in ("validation", "test") if name in self._texts]
-        try:
-            shared: int | str = count_shared(self._read("train"), others)
-        except ValueError as problem:  # tested where the training texts are not
-            shared = f"unknown: {str(problem).splitlines()[0]}"
-        self.report["texts of validation or test that are in train too"] = shared
 
     def example(self, split: str, row: int) -> dict[str, str | None]:
         """One example as words: text, pair and label."""

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from slimlit.data.files import Texts
-from slimlit.models.tokenizers import Tokenizer
+from slimlit.models.tokenizers import Tokenizer, without_limits
 from slimlit.text.cache import cache_folder
 from slimlit.text.stop_words import StopWords
 from slimlit.types import Batch
@@ -146,9 +146,7 @@ def fingerprint(texts: Texts, tokenizer: Tokenizer, max_length: int, hiding: Sto
     sides = [tokenizer.truncation_side, tokenizer.split_special_tokens, version("tokenizers")]
     settings = [FORMAT, max_length, hiding.fingerprint if hiding else None, tokenizer.pad_token_id, special, len(texts)]
     digest.update(json.dumps([*settings, *sides]).encode())
-    tokenizer.backend_tokenizer.no_truncation()  # what the last call asked for is no part of the tokenizer
-    tokenizer.backend_tokenizer.no_padding()
-    digest.update(tokenizer.backend_tokenizer.to_str().encode())
+    digest.update(without_limits(tokenizer).to_str().encode())
     for column in (texts.texts, texts.pairs):
         for text in column or []:
             encoded = text.encode("utf-8", "surrogatepass")

@@ -1,8 +1,9 @@
 """Load the tokenizer of a model: of a run, a bundled package, a folder, or the hub."""
 
 import difflib
+from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -40,3 +41,17 @@ def load_tokenizer(source: str) -> Tokenizer:
             f"the tokenizer at {source!r} has no fast version\nsave one with save_pretrained (tokenizer.json)"
         )
     return tokenizer
+
+
+def without_limits(tokenizer: Tokenizer) -> Any:
+    """What is behind the tokenizer, without the cutting and padding that its file or the last call asked for."""
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer.backend_tokenizer
+
+
+def identity_of(tokenizer: Tokenizer) -> list[Any]:
+    """All of a tokenizer that decides what its tokens are, as JSON can hold it."""
+    special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
+    sides = [tokenizer.truncation_side, tokenizer.split_special_tokens, version("tokenizers")]
+    return [without_limits(tokenizer).to_str(), special, sides, tokenizer.pad_token_id]
