@@ -59,3 +59,8 @@ def _cell(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else " ".join(str(value).split())
+
+
+def at_step(trainer: Trainer) -> str:
+    """For a title: the step that training is at; nothing where a finished student is scored, whose trainer made none."""
+    return f", step {trainer.global_step}" if trainer.global_step else ""

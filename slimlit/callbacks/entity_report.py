@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, show
+from slimlit.callbacks.artifacts import Cell, at_step, keep_picture, keep_table, show
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.explain.bars import draw_bars
 from slimlit.tasks import TokenClassification
@@ -59,7 +59,7 @@ class EntityReport(Callback):
         if scored is None or not trainer.is_global_zero:
             return
         rows, bars = _entities(scored)
-        title = f"{split}: entities found, step {trainer.global_step}"
+        title = f"{split}: entities found{at_step(trainer)}"
         picture = draw_bars(title, bars, "bar: F1 of whole spans; an entity counts where type, start and end are right")
         keep_picture(trainer, f"reports/{split}-entities.svg", picture)
         keep_table(trainer, f"reports/{split}-entities.tsv", _COLUMNS, rows)

@@ -10,7 +10,7 @@ import torch.distributed
 from jaxtyping import Float, Int
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, show
+from slimlit.callbacks.artifacts import Cell, at_step, keep_picture, keep_table, show
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.explain.heat_map import draw_heat_maps
 from slimlit.tasks.base import Task
@@ -132,7 +132,7 @@ class EvaluationReport(Callback):
         predicted = answers.probabilities.argmax(axis=1)
         confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
         np.add.at(confusion, (answers.labels, predicted), 1)
-        picture = draw_confusion(confusion, labels, f"{name}: what the student says, step {trainer.global_step}")
+        picture = draw_confusion(confusion, labels, f"{name}: what the student says{at_step(trainer)}")
         counts: list[list[Cell]] = [[label, *row] for label, row in zip(labels, confusion.tolist(), strict=True)]
         keep_picture(trainer, f"reports/{name}-confusion.svg", picture)
         keep_table(trainer, f"reports/{name}-confusion.tsv", ("label \\ student", *labels), counts)

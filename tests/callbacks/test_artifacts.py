@@ -9,7 +9,7 @@ import wandb
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-from slimlit.callbacks.artifacts import keep_picture, keep_table, show
+from slimlit.callbacks.artifacts import at_step, keep_picture, keep_table, show
 
 
 def trainer(folder: Path, *loggers: object, first: bool = True) -> Trainer:
@@ -53,3 +53,8 @@ def test_wandb_gets_pictures_as_html_and_tables(tmp_path: Path, monkeypatch: pyt
     assert html == '<!doctype html><meta charset="utf-8"><svg>不好</svg>'
     table = json.loads(next(tmp_path.glob("wandb/*/files/media/table/**/*.json")).read_text(encoding="utf-8"))
     assert table == {"columns": ["text", "teacher"], "data": [["a", None], ["b", "positive"]]}
+
+
+def test_a_title_names_the_step_of_training_and_none_where_a_finished_student_is_scored() -> None:
+    assert at_step(Mock(spec=Trainer, global_step=7)) == ", step 7"
+    assert at_step(Mock(spec=Trainer, global_step=0)) == ""
