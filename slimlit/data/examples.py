@@ -2,13 +2,8 @@
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,12 +11,11 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from slimlit.data.tokenized import checksum
+from slimlit.data.kept_arrays import Array, load_arrays, save_arrays
 from slimlit.text.cache import cache_folder
 from slimlit.types import Batch
 
 FORMAT = 1
-Array = npt.NDArray[Any]
 IGNORED = -100  # a place that is asked nothing
 
 
@@ -140,12 +134,18 @@ def cached_columns(
         - what is damaged or half-written is made anew, never used.
     """
     folder = cache_folder() / "examples" / fingerprint
-    found = _load(folder)
+    found = load_arrays(folder)
     if found is None:
-        _save(folder, *make())
-        found = _load(folder)
+        columns, notes = make()
+        arrays = {name: column.values for name, column in columns.items()}
+        arrays |= {f"{name}.offsets": column.offsets for name, column in columns.items()}
+        pads = {name: column.pad for name, column in columns.items()}
+        save_arrays(folder, arrays, {"columns": pads, "notes": notes})
+        found = load_arrays(folder)
         assert found is not None
-    return found
+    arrays, facts = found
+    kept = {name: Column(arrays[name], arrays[f"{name}.offsets"], pad) for name, pad in facts["columns"].items()}
+    return kept, facts["notes"]
 
 
 def hash_all(settings: Any, *columns: Sequence[str] | None) -> str:
@@ -157,38 +157,3 @@ def hash_all(settings: Any, *columns: Sequence[str] | None) -> str:
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(b"\xff")
     return digest.hexdigest()
-
-
-def _load(folder: Path) -> tuple[dict[str, Column], dict[str, Any]] | None:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if any(checksum(folder / name) != value for name, value in manifest["checksums"].items()):
-            return None
-        # as plain arrays: numpy's memory-mapped kind is slow to index
-        arrays = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in manifest["checksums"]}
-        columns = {
-            name: Column(arrays[f"{name}.npy"], arrays[f"{name}.offsets.npy"], pad)
-            for name, pad in manifest["columns"].items()
-        }
-        return columns, manifest["notes"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _save(folder: Path, columns: dict[str, Column], notes: dict[str, Any]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
-    try:
-        for name, column in columns.items():
-            np.save(unfinished / f"{name}.npy", column.values)
-            np.save(unfinished / f"{name}.offsets.npy", column.offsets)
-        checksums = {file.name: checksum(file) for file in unfinished.iterdir()}
-        pads = {name: column.pad for name, column in columns.items()}
-        manifest = {"columns": pads, "notes": notes, "checksums": checksums}
-        (unfinished / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
-        if _load(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was first, with the same content
-            os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -2,13 +2,7 @@
 
 import hashlib
 import json
-import mmap
-import os
-import shutil
-import tempfile
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +15,7 @@ from torch.utils.data import Dataset
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from slimlit.data.files import Texts
+from slimlit.data.kept_arrays import Array, load_arrays, save_arrays
 from slimlit.models.tokenizers import Tokenizer, without_limits
 from slimlit.text.cache import cache_folder
 from slimlit.text.stop_words import StopWords
@@ -28,7 +23,6 @@ from slimlit.types import Batch
 
 FORMAT = 2
 _CHUNK = 2000
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -206,47 +200,17 @@ def _visible(encoding: Any, spans: list[list[tuple[int, int]]]) -> Array:
 
 def load(folder: Path) -> Tokens | None:
     """What :func:`save` wrote, memory-mapped; None where it is not there, or not whole."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        checksums = manifest["checksums"]
-        if any(checksum(folder / name) != expected for name, expected in checksums.items()):
-            return None
-        # as plain arrays: numpy's memory-mapped kind is slow to index
-        arrays = {name: np.asarray(np.load(folder / name, mmap_mode="r")) for name in checksums}
-        return Tokens(
-            input_ids=arrays["input_ids.npy"],
-            offsets=arrays["offsets.npy"],
-            token_type_ids=arrays.get("token_type_ids.npy"),
-            pooling_mask=arrays.get("pooling_mask.npy"),
-            num_truncated=manifest["num_truncated"],
-            stop_words=manifest["stop_words"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    found = load_arrays(folder)
+    if found is None:
         return None
-
-
-def checksum(path: Path) -> int:
-    """Of all bytes: a file that lost its content in a power cut still has its size."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return zlib.crc32(content)
+    arrays, facts = found
+    columns = (arrays["input_ids"], arrays["offsets"], arrays.get("token_type_ids"), arrays.get("pooling_mask"))
+    return Tokens(*columns, facts["num_truncated"], facts["stop_words"])
 
 
 def save(tokens: Tokens, folder: Path) -> None:
-    """Write the arrays into ``folder``, whole or not at all; another process may do the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent))
+    """Write the tokens into ``folder``, whole or not at all; another process may do the same."""
     arrays = {"input_ids": tokens.input_ids, "offsets": tokens.offsets}
     arrays |= {"token_type_ids": tokens.token_type_ids} if tokens.token_type_ids is not None else {}
     arrays |= {"pooling_mask": tokens.pooling_mask} if tokens.pooling_mask is not None else {}
-    try:
-        for name, array in arrays.items():
-            np.save(unfinished / f"{name}.npy", array)
-        checksums = {file.name: checksum(file) for file in unfinished.iterdir()}
-        manifest = {"num_truncated": tokens.num_truncated, "stop_words": tokens.stop_words, "checksums": checksums}
-        (unfinished / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
-        if load(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # another process was first, with the same content
-            os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    save_arrays(folder, arrays, {"num_truncated": tokens.num_truncated, "stop_words": tokens.stop_words})

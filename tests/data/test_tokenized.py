@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+import slimlit.data.kept_arrays as kept_arrays
 import slimlit.data.tokenized as tokenized
 from slimlit.data.files import Texts
 from slimlit.data.tokenized import TokenizedTexts
@@ -163,7 +164,7 @@ def test_an_interrupted_write_leaves_nothing_behind(tokenizer: Tokenizer, monkey
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tokenized.os, "replace", die)
+    monkeypatch.setattr(kept_arrays.os, "replace", die)
     with pytest.raises(KeyboardInterrupt):
         make(tokenizer)
     assert not list((cache_folder() / "tokens").iterdir())

@@ -19,7 +19,6 @@ from slimlit.text.tokens.encoder import Encoder
 from slimlit.text.tokens.packing import Packed
 from slimlit.text.tokens.shard_writing import remove_unfinished, write_shards
 from slimlit.text.tokens.shards import Shards
-from slimlit.text.tokens.shuffling import Shuffle, batch_rows, num_batches
 from slimlit.text.tokens.tokenizer_training import train_tokenizer
 from tests.text.test_tokenizer_training import CHINESE, TEXTS
 
@@ -246,39 +245,3 @@ def test_documents_without_tokens_have_no_borders(encoder: Encoder, tmp_path: Pa
     made = write_shards(tmp_path / "made", ["", "42", "", "", "7", ""], encoder)
     (row,) = (Packed(made, 10)[number] for number in range(1))
     assert (row.borders.tolist(), row.first_document, len(made.document(2))) == ([0, 2, 3], 1, 0)
-
-
-@pytest.mark.parametrize("num_processes", [1, 2, 3])
-@pytest.mark.parametrize("num_examples", [3, 16, 17, 100])
-def test_every_example_is_taken_once_an_epoch_for_any_number_of_processes(
-    num_examples: int, num_processes: int
-) -> None:
-    each = num_batches(num_examples, 8, num_processes)
-    for epoch in range(3):
-        taken = []
-        for position in range(epoch * each, (epoch + 1) * each):
-            parts = [batch_rows(num_examples, 8, position, rank, num_processes, 5) for rank in range(num_processes)]
-            assert min(map(len, parts)) >= 1
-            alone = np.empty(sum(map(len, parts)), np.int64)
-            for rank, part in enumerate(parts):
-                alone[rank::num_processes] = part
-            taken += alone.tolist()
-        assert taken == Shuffle(num_examples, 5, epoch)(np.arange(num_examples)).tolist()
-        assert sorted(taken) == list(range(num_examples))
-
-
-def test_more_processes_than_examples_of_a_batch_are_refused() -> None:
-    with pytest.raises(ValueError, match="shared by 4 processes"):
-        batch_rows(100, 3, 0, 0, 4)
-    assert batch_rows(0, 8, 3).tolist() == []
-
-
-@pytest.mark.parametrize("num", [0, 1, 2, 3, 16, 17, 1000])
-def test_shuffles_have_every_example_once_and_differ_by_seed_and_epoch(num: int) -> None:
-    order = Shuffle(num, 3, 1)(np.arange(num))
-    assert sorted(order.tolist()) == list(range(num))
-    assert order.tolist() == [int(Shuffle(num, 3, 1)(np.asarray([place]))[0]) for place in range(num)]
-    if num == 1000:
-        others = [Shuffle(num, 3, 2)(np.arange(num)), Shuffle(num, 4, 1)(np.arange(num)), np.arange(num)]
-        assert all((order == other).mean() < 0.01 for other in others)
-        assert abs(np.corrcoef(order, np.arange(num))[0, 1]) < 0.1

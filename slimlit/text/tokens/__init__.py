@@ -1,1 +1,1 @@
-"""Tokens without torch: tokenizers trained, texts encoded fast, token shards written, read, shuffled and packed."""
+"""Tokens without torch: tokenizers trained, texts encoded fast, token shards written, read and packed."""
