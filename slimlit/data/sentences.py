@@ -104,7 +104,10 @@ def read_sentences(source: str, columns: TagColumns, split: str = "train") -> Se
         what = f"{found.num_empty} empty and {len(found.broken)} broken" + (
             f" ({found.broken[0]})" if found.broken else ""
         )
-        raise ValueError(f"no sentence in {source}: {what}\nexpected words and one tag a word: {columns}")
+        expected = f"expected lists of words in column {columns.tokens!r} and of as many tags in {columns.tags!r}"
+        if columns.tags is None:
+            expected = f"expected lists of words in column {columns.tokens!r}, or texts in {columns.text!r}"
+        raise ValueError(f"no sentence in {source}: {what}\n{expected}")
     return found
 
 

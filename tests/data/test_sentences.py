@@ -110,3 +110,9 @@ def test_unsound_tags_are_repaired_and_told() -> None:
     assert report["repairs (row, word)"] == {"type changes inside": {"tags": 1, "first": [(1, 2)]}}
     with pytest.raises(ValueError, match="file: row 1, token 1: 'NN' is no tag"):
         Sentences([["a"]], [["NN"]], [None], [[]]).repair("file")
+
+
+def test_a_file_without_a_sentence_is_told_with_the_columns_it_should_have(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["a", "b"], "ner": ["O"]}\n{"tokens": [], "ner": []}\n')
+    with pytest.raises(ValueError, match="1 empty and 1 broken .*\n.* in column 'tokens' and of as many tags in 'ner'"):
+        read_sentences(str(tmp_path / "a.jsonl"), TagColumns())
