@@ -16,7 +16,9 @@ from torch import Tensor
 
 from experiments.explanations.subjects import Subject, classifier
 from slimlit.explain.exam import examine, table_of
+from slimlit.explain.exam.removal import trim
 from slimlit.explain.method import Method
+from slimlit.explain.methods import METHODS
 from slimlit.explain.question import Question, readable, take
 from slimlit.models import PreTrainedModel, SequenceClassifier
 from slimlit.types import Batch
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("--sst2", type=Path, required=True, help="a text classifier's run")
     parser.add_argument("--translator", type=Path, help="a Marian run, for inseq, which explains written words alone")
     parser.add_argument("--texts", type=int, default=16)
+    parser.add_argument("--costs-alone", action="store_true", help="keep the exam that peers.json has")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     subject = classifier(asked.sst2, asked.shared / "sst2/test.tsv", asked.texts)
@@ -44,6 +47,10 @@ def main() -> None:
         "Captum, integrated gradients of 20 steps": lambda: _nothing(captum_gradients(20), subject),
         "Captum, feature ablation": lambda: _nothing(captum_ablation, subject),
         **{f"interpreto, {name}": lambda name=name: interpreto_page(name, subject) for name in INTERPRETO},  # type: ignore[misc]
+        **{
+            f"slimlit, {name}": lambda method=METHODS[name]: _nothing(method, subject)  # type: ignore[misc]
+            for name in ("input-gradient", "gradient-attention", "leave-one-out")
+        },
         "bertviz, head view": lambda: bertviz_page(subject),
     }
     if asked.translator:
@@ -65,7 +72,10 @@ def main() -> None:
             cost |= {"bytes": len(page.encode()), "addresses": len(addresses)}
         found["costs"][name] = cost
         print(name, cost, flush=True)
-    save(found)
+    before = HERE / "peers.json"
+    if asked.costs_alone:
+        found["exam"] = json.loads(before.read_text(encoding="utf-8"))["exam"]
+        return save(found)
     methods: dict[str, Method] = {
         "Captum, integrated gradients from [PAD]": captum_gradients(20),
         "Captum, feature ablation": captum_ablation,
@@ -91,8 +101,9 @@ INTERPRETO = ("Saliency", "SmoothGrad", "IntegratedGradients", "Occlusion", "Ker
 
 def _nothing(method: Method, subject: Subject) -> None:
     """One map, and no page: there is none."""
-    first = torch.tensor([0])
-    method(subject.network, take(subject.batch, first), Question(subject.question.classes[:1]))
+    length = int(subject.batch["attention_mask"][0].sum())
+    first = trim(take(subject.batch, torch.tensor([0])), length)
+    method(subject.network, first, Question(subject.question.classes[:1]))
 
 
 def captum_gradients(num_steps: int) -> Method:
