@@ -16,7 +16,7 @@ _ROOM = 1.06  # today's sans-serifs run wider than Helvetica; what is left over,
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif"
-_STYLE = f"""<style>
+STYLE = f"""<style>
 .slimlit text{{font-family:{_FONT};fill:#1b1f24}}
 .slimlit .paper{{fill:#ffffff}}
 .slimlit .heat{{fill:#f59e0b}}
@@ -29,6 +29,7 @@ _STYLE = f"""<style>
 .slimlit .three{{stroke:#8250df;stroke-dasharray:7 3}}
 .slimlit .four{{stroke:#1a7f37;stroke-width:3}}
 .slimlit .chance{{stroke:#59636e;stroke-width:1;stroke-dasharray:2 3}}
+.slimlit .thin{{stroke-width:1}}
 .slimlit .limit{{stroke-width:1.5;stroke-dasharray:10 4}}
 .slimlit text.strong{{font-weight:600}}
 .slimlit text.struck{{text-decoration:line-through}}
@@ -137,6 +138,11 @@ class Drawing:
         """A line through points."""
         self._parts.append(f'<path class="{kind}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>')
 
+    def dot(self, x: float, y: float, kind: str, tooltip: str = "") -> None:
+        """A point of a line."""
+        title = f"<title>{_clean(tooltip)}</title>" if tooltip else ""
+        self._parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="2.5">{title}</circle>')
+
     def frame(self, x: float, y: float, width: float, height: float) -> None:
         """A thin line around a rectangle."""
         self._parts.append(f'<rect class="frame" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>')
@@ -159,7 +165,13 @@ class Drawing:
         head = f'<svg xmlns="http://www.w3.org/2000/svg" class="slimlit" width="{width}" height="{height}" '
         head += f'viewBox="0 0 {width} {height}" role="img">'
         paper = f'<rect class="paper" width="{width}" height="{height}"/>'
-        return "\n".join([head, _STYLE, paper, *self._parts, "</svg>\n"])
+        return "\n".join([head, STYLE, paper, *self._parts, "</svg>\n"])
+
+
+def inline(svg: str, label: str) -> str:
+    """A drawing to stand in a page that has :data:`STYLE` once, with a name for those who do not see it."""
+    name = f' role="img" aria-label="{_clean(label)}">'
+    return svg.replace(STYLE + "\n", "", 1).replace(' role="img">', name, 1)
 
 
 def _clean(text: str) -> str:

@@ -1,0 +1,83 @@
+"""What was found of the run's reasons: what its methods are worth, agreement with the teacher, pages to open."""
+
+from statistics import mean
+from typing import Any
+
+from slimlit.report.html import Html, Part, bar, join, quoted, table, tag
+from slimlit.report.reading import Found, dig, number
+from slimlit.report.sections.anything import show_anything
+
+
+def show_explanations(found: Found) -> Html | None:
+    """Grades, agreement and links, as far as there are any."""
+    reports = [found.reports[name] for name in found.reports if name.startswith("explain") and found.reports[name]]
+    graded = [*reports, found.reports.get("exam", {})]
+    grades = next((listed for one in graded if (listed := _dicts(one, "grades"))), [])
+    agreement = _agreement([example for one in reports for example in _dicts(one, "examples")])
+    others = [
+        name
+        for name in found.reports
+        if name.split("-")[0] in ("exam", "reasons", "agreement", "heads") and found.reports[name]
+    ]
+    parts = [
+        _grades(grades) if grades else None,
+        agreement,
+        *(show_anything(name, found.reports[name]) for name in others if not (name == "exam" and grades)),
+        _pages(found),
+    ]
+    return join(parts) if any(parts) else None
+
+
+def reasons_of(found: Found, split: str, row: Any) -> list[tuple[str, float]]:
+    """The words of an example and how much each spoke for the answer, from -1 to 1, by the first method; or none."""
+    for name, report in found.reports.items():
+        for example in _dicts(report, "examples") if name.startswith("explain") else []:
+            if str(example.get("name")) in (f"{split} {row}", f"{split} row {row}", f"{split}, row {row}"):
+                maps = [one for answer in _dicts(example, "answers") for one in _dicts(answer, "maps")]
+                words = _dicts(example, "words")
+                heat = [number(value) or 0.0 for value in maps[0].get("heat") or []] if maps else []
+                full = max(map(abs, heat), default=0.0)
+                if full > 0 and len(heat) == len(words):
+                    return [(str(word.get("text")), value / full) for word, value in zip(words, heat, strict=True)]
+    return []
+
+
+def _dicts(value: Any, name: str) -> list[dict[str, Any]]:
+    listed = dig(value, name)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _grades(grades: list[dict[str, Any]]) -> Html:
+    rows: list[list[Part]] = [
+        [str(one.get("method")), tag("b", str(one.get("grade"))), quoted(str(one.get("why") or ""))] for one in grades
+    ]
+    return table(
+        "What each method is worth on this network (planted truth, perturbation, random weights)",
+        ["method", "grade", "why"],
+        rows,
+    )
+
+
+def _agreement(examples: list[dict[str, Any]]) -> Html | None:
+    """How alike the maps of student and teacher are: the mean rank correlation of each method."""
+    found: dict[str, list[float]] = {}
+    for example in examples:
+        for answer in _dicts(example, "answers"):
+            maps = [str(one.get("method")) for one in _dicts(answer, "maps")]
+            for method, value in zip(maps, dig(answer, "teacher", "correlations") or [], strict=False):
+                if number(value) is not None:
+                    found.setdefault(method, []).append(float(value))
+    if not found:
+        return None
+    rows: list[list[Part]] = [
+        [method, f"{len(values):,}", join([bar(mean(values)), f" {mean(values):.3f}"])]
+        for method, values in found.items()
+    ]
+    return table(
+        "Student and teacher give the same reasons: mean rank correlation", ["method", "answers", "correlation"], rows
+    )
+
+
+def _pages(found: Found) -> Html | None:
+    links = [tag("li", tag("a", page, href=page)) for page in found.pages]
+    return join([tag("h3", "Pages"), tag("ul", *links)]) if links else None
