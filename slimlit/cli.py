@@ -26,6 +26,7 @@ from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
 from slimlit.data import TextClassification
+from slimlit.report import write_page
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -193,6 +194,7 @@ class SlimCLI(LightningCLI):
                 logger.finalize("failed")
             if self.trainer.is_global_zero:
                 if self.trainer.global_step > directory.first_step:
+                    write_page(self.run)
                     print(f"\nthe run is kept; continue it: {self.run.resume_command()}", file=sys.stderr)
                 elif before is None:
                     shutil.rmtree(self.run.folder)
@@ -202,10 +204,11 @@ class SlimCLI(LightningCLI):
                     runs.write(self.run.config, before)
             raise
         if self.trainer.is_global_zero and self._scratch is None:
+            page = write_page(self.run)
             print(f"\nrun: {self.run.folder}, {self.trainer.global_step} steps")
             if directory.best is not None:
                 print(f"best {directory.monitor}: {directory.best:.4f} at step {directory.best_step}")
-            print(f"student: {self.run.student}\ntest it: slimlit test --run {self.run.short_name}")
+            print(f"student: {self.run.student}\npage: {page}\ntest it: slimlit test --run {self.run.short_name}")
 
     def validate(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Score the run's student on the validation texts."""
@@ -225,9 +228,10 @@ class SlimCLI(LightningCLI):
             report = self.run.reports / f"{verb}.json"
             runs.write(report, json.dumps(scores, indent=2) + "\n")
             self._account(verb, datamodule)
+            page = write_page(self.run)
             width = max(map(len, scores), default=0)
             print("\n" + "\n".join(f"{name:{width}}  {value:.4f}" for name, value in scores.items()))
-            print(f"report: {report}")
+            print(f"report: {report}, {page}")
 
     def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Write what the student says of each text."""
@@ -238,6 +242,7 @@ class SlimCLI(LightningCLI):
         source = getattr(datamodule, "sources", {}).get("predict") or type(datamodule).__name__
         write_origin(self.output, self.run, str(source), len(lines))
         self._account("predict", datamodule)
+        write_page(self.run)
         print(f"\n{len(lines)} texts answered: {self.output}")
 
     def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
@@ -257,7 +262,8 @@ class SlimCLI(LightningCLI):
         found = audit_run(self.run, datamodule, config, device, max_examples, seed)
         runs.write(self.run.reports / "audit.json", json.dumps(found.report(), indent=2) + "\n")
         runs.write(self.run.reports / "audit.svg", draw_audit(found))
-        print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}")
+        page = write_page(self.run)
+        print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}, {page}")
         if found.is_refuted:
             raise SystemExit(1)
 

@@ -31,7 +31,7 @@ def draw_curves(
     left, top = drawing.margin + _LEFT, drawing.y + 8
     steps = [x for points in drawn.values() for x, _ in points]
     values = [math.log10(y) if logarithmic else y for points in drawn.values() for _, y in points]
-    marks = ticks(min(values), max(values), 4)
+    marks = (_decades if logarithmic else ticks)(min(values), max(values), 4)
     low, high = min(*values, marks[0]), max(*values, marks[-1])
     first, last = min(steps), max(steps)
 
@@ -62,6 +62,16 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     step = next(unit * factor for factor in (1, 2, 2.5, 5, 10, 20) if unit * factor * most >= spread)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [number * step for number in range(first, max(last, first + 1) + 1)]
+
+
+def _decades(low: float, high: float, most: int) -> list[float]:
+    """Logarithms of round numbers around a range: powers of ten, and where that is few, 2 and 5 of each."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    fine = [power + math.log10(factor) for power in powers for factor in (1, 2, 5)]
+    first = max((place for place, mark in enumerate(fine) if mark <= low + 1e-9), default=0)
+    last = next((place for place, mark in enumerate(fine) if mark >= high - 1e-9), len(fine) - 1)
+    inside = fine[first : last + 1]
+    return inside if len(inside) <= most + 1 else [float(power) for power in powers]
 
 
 def _thinned(points: Points) -> Points:

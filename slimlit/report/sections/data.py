@@ -25,6 +25,8 @@ def show_data(found: Found) -> Html | None:
     plain = [name for name in names if not any(isinstance(counts.get(name), dict | list) for counts in splits.values())]
     rows = [[name, *(_cell(counts.get(name)) for counts in splits.values())] for name in plain]
     others = [(name, _cell(value)) for name, value in report.items() if number(value) is not None]
+    counted = [name for name in names if any(_is_counts(counts.get(name)) for counts in splits.values())]
+    labels = [tag("div", _labels(name, splits)) for name in counted]
     hidden = "Of the training texts of a private run their number alone is shown." if found.is_private else None
     return join(
         [
@@ -33,14 +35,13 @@ def show_data(found: Found) -> Html | None:
                 for name, counts in splits.items()
                 if "source" in counts
             ),
-            table("What was read", ["", *splits], rows),
-            facts(others) if others else None,
-            tag("p", hidden, class_="muted") if hidden else None,
-            *(
-                _labels(name, splits)
-                for name in names
-                if any(_is_counts(counts.get(name)) for counts in splits.values())
+            tag(
+                "div",
+                tag("div", table("What was read", ["", *splits], rows), facts(others) if others else None),
+                *labels,
+                class_="columns",
             ),
+            tag("p", hidden, class_="muted") if hidden else None,
         ]
     )
 

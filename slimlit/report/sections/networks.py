@@ -1,6 +1,6 @@
 """Teacher and student: what they are made of, side by side."""
 
-from slimlit.report.html import Html, Part, facts, join, table
+from slimlit.report.html import Html, Part, facts, table, tag
 from slimlit.report.metrics import count, size
 from slimlit.report.networks import Network, described, read_network
 from slimlit.report.reading import Found, dig
@@ -24,7 +24,8 @@ def show_networks(found: Found) -> Html | None:
     listed = [(name, value) for name, value in said if value]
     if not listed and not shown:
         return None
-    return join([facts(listed), _compared(shown) if shown else None])
+    compared = _compared(shown) if shown else None
+    return tag("div", tag("div", facts(listed)), tag("div", compared) if compared else None, class_="columns")
 
 
 def teacher_network(found: Found) -> Network | None:

@@ -41,7 +41,11 @@ def teacher_scores(found: Found) -> dict[str, float]:
     if not mine.get("test file") or mine.get("test file") != theirs.get("test file"):
         return {}
     scores = {name: number(value) for name, value in _read(run.reports / "test.json").items()}
-    return {name.partition("/")[2]: value for name, value in scores.items() if value is not None}
+    return {
+        name.partition("/")[2]: value
+        for name, value in scores.items()
+        if value is not None and not name.endswith("/loss")  # it learned by another one
+    }
 
 
 def _read(path: Any) -> dict[str, Any]:
