@@ -89,9 +89,8 @@ def draw_calibration(title: str, bins: Sequence[Bin]) -> str:
         drawing.box(x + 1, base - tall, width - 2, tall, 0.45, told)
         low, high = one.interval()
         drawing.line([place(one.confidence, low), place(one.confidence, high)], "line thin")
+        drawing.dot(*place(one.confidence, one.accuracy), "line thin", told)
     drawing.line([place(0, 0), place(1, 1)], "line chance")
-    if len(bins) > 1:
-        drawing.line([place(one.confidence, one.accuracy) for one in bins], "line one")
     drawing.text(drawing.margin + 10, top + _SIDE / 2 + 30, "right", 12.0, turned=True)
     drawing.text(left + _SIDE / 2, base + 32, "confidence: the probability of the answer", 12.0, anchor="middle")
     drawing.y = base + 42

@@ -26,8 +26,7 @@ def draw_curves(
     drawn = {name: _thinned(points) for name, points in list(curves.items())[: len(KINDS)] if points}
     drawing = Drawing(_WIDTH + _LEFT + 26, margin=8.0)
     drawing.lines(title, 13.0, "strong")
-    if len(curves) > 1:
-        _legend(drawing, list(drawn))
+    _legend(drawing, list(drawn))
     left, top = drawing.margin + _LEFT, drawing.y + 8
     steps = [x for points in drawn.values() for x, _ in points]
     values = [math.log10(y) if logarithmic else y for points in drawn.values() for _, y in points]

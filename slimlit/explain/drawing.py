@@ -29,6 +29,7 @@ STYLE = f"""<style>
 .slimlit .three{{stroke:#8250df;stroke-dasharray:7 3}}
 .slimlit .four{{stroke:#1a7f37;stroke-width:3}}
 .slimlit .chance{{stroke:#59636e;stroke-width:1;stroke-dasharray:2 3}}
+.slimlit circle{{fill:#ffffff}}
 .slimlit .thin{{stroke-width:1}}
 .slimlit .limit{{stroke-width:1.5;stroke-dasharray:10 4}}
 .slimlit text.strong{{font-weight:600}}
@@ -46,6 +47,7 @@ STYLE = f"""<style>
 .slimlit .three{{stroke:#bc8cff}}
 .slimlit .four{{stroke:#3fb950}}
 .slimlit .chance{{stroke:#9da7b1}}
+.slimlit circle{{fill:#0d1117}}
 }}
 </style>"""
 

@@ -43,17 +43,22 @@ def tag(element: str, /, *parts: Part, **attributes: str | int | bool | None) ->
     return Html(f"<{element}{said}>" if element in _VOID else f"<{element}{said}>{join(parts)}</{element}>")
 
 
+def is_chinese(value: str) -> bool:
+    """Whether a text is Chinese, and not Japanese or Korean, whose glyphs differ."""
+    return bool(_HAN.search(value)) and not _OTHER_EAST.search(value)
+
+
 def quoted(value: str) -> Html:
     """A text of the data: of its own direction and, where it is Chinese, with Chinese glyphs and no blanks between them."""
-    is_chinese = bool(_HAN.search(value)) and not _OTHER_EAST.search(value)
-    said = _BETWEEN_HAN.sub("", value) if is_chinese else value
-    return tag("span", said, dir="auto", lang="zh" if is_chinese else None)
+    if is_chinese(value):
+        return tag("span", _BETWEEN_HAN.sub("", value), dir="auto", lang="zh")
+    return tag("span", value, dir="auto")
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Part]]) -> Html:
     """A table whose first column names its rows; numbers stand to the right, and a wide one scrolls by itself."""
     cells = [list(row) for row in rows]
-    numeric = [all(_is_number(row[column]) for row in cells) and bool(cells) for column in range(len(head))]
+    numeric = [2 * sum(_is_number(row[column]) for row in cells) > len(cells) for column in range(len(head))]
     kinds = ["n" if is_number else None for is_number in numeric]
     top = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in zip(head, kinds, strict=True)))
     lines = [
@@ -68,9 +73,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Part]]) -> 
     return tag("div", whole, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
 
-def facts(pairs: Iterable[tuple[str, Part]]) -> Html:
-    """Names and what they are, one under the other."""
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs), class_="facts")
+def facts(pairs: Iterable[tuple[str, Part]], class_: str = "facts") -> Html:
+    """Names and what they are, one under the other; as ``facts row`` or ``facts line`` beside each other."""
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs), class_=class_)
 
 
 def bar(share: float) -> Html:

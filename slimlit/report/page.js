@@ -5,7 +5,7 @@ for (const browser of document.querySelectorAll(".browser")) {
   const narrow = () => {
     let left = 0;
     for (const item of items) {
-      item.hidden = choices.some(one => one.value && item.getAttribute(`data-${one.dataset.by}`) !== one.value);
+      item.hidden = choices.some(one => one.value && !(item.getAttribute(`data-${one.dataset.by}`) || "").split("\n").includes(one.value));
       if (!item.hidden) left += 1;
     }
     browser.querySelector(".shown").textContent = `${left} of ${items.length} shown`;

@@ -75,9 +75,9 @@ def _labels(name: str, splits: dict[str, dict[str, Any]]) -> Html:
         row: list[Part] = [label]
         for split, part in counts.items():
             share = part.get(label, 0) / totals[split]
-            row += [f"{part.get(label, 0):,}", join([bar(share), f" {100 * share:.1f} %"])]
+            row += [f"{part.get(label, 0):,}", join([f"{100 * share:.1f} % ", bar(share)])]
         rows.append(row)
     head = [name.removesuffix("s"), *(title for split in counts for title in (split, "share"))]
-    shown = table(f"{name} of each split", head, rows[:_MOST_LABELS])
+    shown = table(f"{name[:1].upper()}{name[1:]} of each split", head, rows[:_MOST_LABELS])
     rest = rows[_MOST_LABELS:]
     return join([shown, details(f"{len(rest)} more {name}", table(f"more {name}", head, rest)) if rest else None])

@@ -12,8 +12,8 @@ def show_explanations(found: Found) -> Html | None:
     """Grades, agreement and links, as far as there are any."""
     reports = [found.reports[name] for name in found.reports if name.startswith("explain") and found.reports[name]]
     graded = [*reports, found.reports.get("exam", {})]
-    grades = next((listed for one in graded if (listed := _dicts(one, "grades"))), [])
-    agreement = _agreement([example for one in reports for example in _dicts(one, "examples")])
+    grades = next((listed for one in graded if (listed := dicts(one, "grades"))), [])
+    agreement = _agreement([example for one in reports for example in dicts(one, "examples")])
     others = [
         name
         for name in found.reports
@@ -28,21 +28,8 @@ def show_explanations(found: Found) -> Html | None:
     return join(parts) if any(parts) else None
 
 
-def reasons_of(found: Found, split: str, row: Any) -> list[tuple[str, float]]:
-    """The words of an example and how much each spoke for the answer, from -1 to 1, by the first method; or none."""
-    for name, report in found.reports.items():
-        for example in _dicts(report, "examples") if name.startswith("explain") else []:
-            if str(example.get("name")) in (f"{split} {row}", f"{split} row {row}", f"{split}, row {row}"):
-                maps = [one for answer in _dicts(example, "answers") for one in _dicts(answer, "maps")]
-                words = _dicts(example, "words")
-                heat = [number(value) or 0.0 for value in maps[0].get("heat") or []] if maps else []
-                full = max(map(abs, heat), default=0.0)
-                if full > 0 and len(heat) == len(words):
-                    return [(str(word.get("text")), value / full) for word, value in zip(words, heat, strict=True)]
-    return []
-
-
-def _dicts(value: Any, name: str) -> list[dict[str, Any]]:
+def dicts(value: Any, name: str) -> list[dict[str, Any]]:
+    """The dicts of the list of that name."""
     listed = dig(value, name)
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
@@ -62,15 +49,15 @@ def _agreement(examples: list[dict[str, Any]]) -> Html | None:
     """How alike the maps of student and teacher are: the mean rank correlation of each method."""
     found: dict[str, list[float]] = {}
     for example in examples:
-        for answer in _dicts(example, "answers"):
-            maps = [str(one.get("method")) for one in _dicts(answer, "maps")]
+        for answer in dicts(example, "answers"):
+            maps = [str(one.get("method")) for one in dicts(answer, "maps")]
             for method, value in zip(maps, dig(answer, "teacher", "correlations") or [], strict=False):
                 if number(value) is not None:
                     found.setdefault(method, []).append(float(value))
     if not found:
         return None
     rows: list[list[Part]] = [
-        [method, f"{len(values):,}", join([bar(mean(values)), f" {mean(values):.3f}"])]
+        [method, f"{len(values):,}", join([f"{mean(values):.3f} ", bar(mean(values))])]
         for method, values in found.items()
     ]
     return table(

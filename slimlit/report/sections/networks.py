@@ -17,7 +17,7 @@ def show_networks(found: Found) -> Html | None:
         ("task", described({"class_path": dig(found.config, "model", "class_path")})),
         ("teacher", source or described(model.get("teacher"))),
         ("student", described(model.get("student"))),
-        ("starts from", made_of(found) or (source if model.get("student") else None)),
+        ("starts from", made_of(found)),
         ("loss", described(model.get("loss"))),
         ("optimizer", described(model.get("optimizer"))),
     ]

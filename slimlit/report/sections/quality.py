@@ -19,7 +19,10 @@ _MOST_MISTAKES = 15
 
 def show_quality(found: Found) -> Html | None:
     """All of it, as far as it was measured."""
-    parts = [_scores(found), *(_pictures(found, split) for split in ("validation", "test")), _rules(found)]
+    splits = ("test", "validation")
+    drawn = [show(found, split) for show in (_calibration, _confusion, _entities) for split in splits]
+    pictures = tag("div", *drawn, class_="pictures") if any(drawn) else None
+    parts = [_scores(found), _rules(found), pictures]
     return join(parts) if any(parts) else None
 
 
@@ -77,11 +80,6 @@ def _scores(found: Found) -> Html | None:
     return table(caption, head, rows)
 
 
-def _pictures(found: Found, split: str) -> Html | None:
-    drawn = [_calibration(found, split), _confusion(found, split), _entities(found, split)]
-    return tag("div", *drawn, class_="pictures") if any(drawn) else None
-
-
 def _calibration(found: Found, split: str) -> Html | None:
     listed = found.reports.get(f"{split}-calibration", {}).get("bins")
     bins = [Bin(**one) for one in listed or []]
@@ -128,7 +126,7 @@ def _entities(found: Found, split: str) -> Html | None:
     rows: list[list[Part]] = []
     for kind, precision, recall, f1, support in lines[1:]:
         shares = [f"{100 * float(one):.1f} %" for one in (precision, recall)]
-        rows.append([kind, *shares, join([bar(float(f1)), f" {100 * float(f1):.1f} %"]), f"{int(support):,}"])
+        rows.append([kind, *shares, join([f"{100 * float(f1):.1f} % ", bar(float(f1))]), f"{int(support):,}"])
     return table(f"{split}: entities found, whole spans", ["type", "precision", "recall", "F1", "entities"], rows)
 
 

@@ -22,15 +22,13 @@ def show_training(found: Found) -> Html | None:
         charts.setdefault("loss, by part" if is_part else kind, {})[kind[5:] if is_part else split] = points
     order = sorted(charts, key=lambda kind: (kind in _LATE, not kind.startswith("loss")))
     drawn = [tag("figure", _drawn(kind, charts[kind])) for kind in order]
-    return join([facts(_settings(found)), tag("div", *drawn, class_="charts"), _validations(curves)])
+    return join([facts(_settings(found), "facts row"), tag("div", *drawn, class_="charts"), _validations(curves)])
 
 
 def _drawn(kind: str, curves: dict[str, Curve]) -> Html:
     values = [value for points in curves.values() for _, value in points]
     logarithmic = kind in ("loss", "perplexity") and min(values) > 0 and max(values) > 50 * min(values)
     title = metrics.name(kind) + (", logarithmic" if logarithmic else "")
-    if len(curves) == 1 and kind != "loss, by part":
-        title += f" ({next(iter(curves))})"
     svg = draw_curves(
         title, curves, lambda value: metrics.shown(kind, value).replace(".0 %", " %"), logarithmic=logarithmic
     )
