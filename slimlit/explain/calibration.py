@@ -90,13 +90,12 @@ def draw_calibration(title: str, bins: Sequence[Bin]) -> str:
         low, high = one.interval()
         drawing.line([place(one.confidence, low), place(one.confidence, high)], "line thin")
         drawing.dot(*place(one.confidence, one.accuracy), "line thin", told)
-    drawing.line([place(0, 0), place(1, 1)], "line chance")
+    drawing.line([place(0.0, 0.0), place(1.0, 1.0)], "line chance")
     drawing.text(drawing.margin + 10, top + _SIDE / 2 + 30, "right", 12.0, turned=True)
     drawing.text(left + _SIDE / 2, base + 32, "confidence: the probability of the answer", 12.0, anchor="middle")
     drawing.y = base + 42
-    num, error = sum(one.examples for one in bins), calibration_error(bins)
-    drawing.lines(
-        f"{num:,} answers, most in a bar {most:,}; expected calibration error {100 * error:.1f} %", 12.0, "muted"
-    )
+    num = sum(one.examples for one in bins)
+    drawing.lines(f"{num:,} answers, at most {most:,} in a bar", 12.0, "muted")
+    drawing.lines(f"expected calibration error {100 * calibration_error(bins):.1f} %", 12.0, "muted")
     drawing.lines("dashed: as sure as right; thin: 95 % intervals", 12.0, "muted")
     return drawing.svg()

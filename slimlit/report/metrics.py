@@ -49,7 +49,7 @@ def is_better_low(metric: str) -> bool:
     return kind(metric) in _LOWER or kind(metric).startswith("loss")
 
 
-def count(value: float) -> str:
+def count(value: int | float) -> str:
     """A number of things: 17.2 M, 880 k, 3."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e4)):
         if abs(value) >= size:
@@ -57,7 +57,7 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def size(num_bytes: float) -> str:
+def size(num_bytes: int | float) -> str:
     """A size of a file."""
     for unit, one in (("GiB", 2**30), ("MiB", 2**20), ("kB", 1e3)):
         if num_bytes >= one:

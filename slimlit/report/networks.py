@@ -79,7 +79,7 @@ def described(setting: Any) -> str:
     """A class of the config with its settings, in words: ``SoftTargets (temperature 2.0)``."""
     name = str(dig(setting, "class_path") or "").rpartition(".")[2]
     if not name:
-        return "" if setting is None else str(setting)
+        return "" if setting is None or isinstance(setting, dict) else str(setting)
     given = dig(setting, "init_args") or {}
     if isinstance(given, dict) and "losses" in given and isinstance(given["losses"], dict):
         weights = given.get("weights") or {}

@@ -14,6 +14,7 @@ from slimlit.report.sections.explanations import show_explanations
 from slimlit.report.sections.glance import say_what_it_is, show_tiles
 from slimlit.report.sections.lineage import show_lineage
 from slimlit.report.sections.networks import show_networks
+from slimlit.report.sections.others import show_others
 from slimlit.report.sections.privacy import show_privacy
 from slimlit.report.sections.quality import show_quality
 from slimlit.report.sections.reproduce import show_reproduction
@@ -31,6 +32,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Found], Html | None]], ...] = (
     ("privacy", "Privacy", show_privacy),
     ("explanations", "Explanations", show_explanations),
     ("size", "Size and speed", show_size),
+    ("others", "Other reports", show_others),
     ("lineage", "Lineage", show_lineage),
     ("reproduce", "How to make it again", show_reproduction),
 )

@@ -81,7 +81,7 @@ def read_run(run: Run) -> Found:
 def read_config(run: Run) -> Found:
     """Its config alone."""
     found = Found(run)
-    found.config_text = _text(found, run.config)
+    found.config_text = _text(found, run.config) if run.config.is_file() else ""
     found.config = _as_dict(found, run.config, read_yaml) if found.config_text else {}
     return found
 

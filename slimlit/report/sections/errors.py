@@ -77,9 +77,10 @@ def _item(found: Found, split: str, one: dict[str, Any]) -> Html:
         said.append(("teacher", quoted(str(one["teacher"]))))
     said += [(name.replace("_", " "), quoted(str(one[name]))) for name in ("missed", "made_up") if one.get(name)]
     said.append(("row", str(row)))
-    body = _sentence(one) if isinstance(one.get("words"), list) else _texts(one)
+    reasons = show_reasons(found, split, row)
+    body = _sentence(one) if isinstance(one.get("words"), list) else reasons or _texts(one)
     chosen_by = {f"data_{name}": "\n".join(values) for name, values in kinds.items()}
-    return tag("li", body, facts(said, "facts line"), show_reasons(found, split, row), **chosen_by)
+    return tag("li", body, facts(said, "facts line"), **chosen_by)
 
 
 def _texts(one: dict[str, Any]) -> Html:

@@ -7,6 +7,8 @@ from slimlit.report.html import Html, Part, bar, join, quoted, table, tag
 from slimlit.report.reading import Found, dig, number
 from slimlit.report.sections.anything import show_anything
 
+NAMES = ("explain", "exam", "reasons", "agreement", "heads")
+
 
 def show_explanations(found: Found) -> Html | None:
     """Grades, agreement and links, as far as there are any."""
@@ -14,11 +16,7 @@ def show_explanations(found: Found) -> Html | None:
     graded = [*reports, found.reports.get("exam", {})]
     grades = next((listed for one in graded if (listed := dicts(one, "grades"))), [])
     agreement = _agreement([example for one in reports for example in dicts(one, "examples")])
-    others = [
-        name
-        for name in found.reports
-        if name.split("-")[0] in ("exam", "reasons", "agreement", "heads") and found.reports[name]
-    ]
+    others = [name for name in found.reports if name.split("-")[0] in NAMES[1:] and found.reports[name]]
     parts = [
         _grades(grades) if grades else None,
         agreement,
