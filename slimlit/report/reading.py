@@ -139,14 +139,15 @@ def _curves(found: Found, path: Path) -> dict[str, Curve]:
         if "step" not in head:
             raise ValueError("it has no column 'step'")
         at = head.index("step")
+        columns: list[Curve] = [[] for _ in head]
+        named = [(place, columns[place].append) for place, name in enumerate(head) if name not in ("epoch", "step")]
         for row in rows:
-            if len(row) != len(head):
-                continue
-            for name, cell in zip(head, row, strict=True):
-                if cell and name not in ("epoch", "step"):
-                    step, value = float(row[at]), float(cell)
-                    if math.isfinite(value):
-                        curves.setdefault(name, []).append((step, value))
+            if len(row) == len(head):
+                step = float(row[at])
+                for place, add in named:
+                    if row[place] and math.isfinite(value := float(row[place])):
+                        add((step, value))
+        curves = {name: points for name, points in zip(head, columns, strict=True) if points}
     except (ValueError, csv.Error) as problem:
         found.problems.append(f"{_inside(found, path)} is damaged: {problem}")
     return curves
