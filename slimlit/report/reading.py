@@ -93,6 +93,12 @@ def dig(value: Any, *names: str) -> Any:
     return value
 
 
+def dicts(value: Any, name: str) -> list[dict[str, Any]]:
+    """The dicts of the list of that name; none where it is no list."""
+    listed = dig(value, name)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
 def read_yaml(text: str) -> Any:
     """What a YAML text says."""
     return yaml.load(text, Loader=_LOADER)

@@ -62,8 +62,8 @@ WORST: list[dict[str, Any]] = [
     {"example_id": 2, "text": "fine", "label": "good", "predicted": "bad", "probability": 0.6, "teacher": "good"},
 ]
 METRICS = (
-    "epoch,step,train/loss,train/loss_hard,train/loss_soft,train/lr,validation/loss,validation/accuracy\n"
-    "0,9,120.0,1.5,0.5,0.001,,\n0,10,,,,,0.8,0.61\n1,19,0.5,0.6,0.4,nan,,\n1,20,,,,,0.7,0.72\n"
+    "epoch,step,train/loss,train/loss_hard,train/loss_soft,train/lr,validation/loss,validation/accuracy,attention/spread\n"
+    "0,9,120.0,1.5,0.5,0.001,,,\n0,10,,,,,0.8,0.61,0.5\n1,19,0.5,0.6,0.4,nan,,,\n1,20,,,,,0.7,0.72,0.4\n"
 )
 
 
@@ -77,7 +77,34 @@ def _reports(private: bool) -> dict[str, Any]:
         counts = {"source": f"{name}.csv", "rows": examples + 1, "empty rows left out": 1, "first broken rows": []}
         return {f"{name} file": counts, name: {"examples": examples, "tokens": 61_234, "labels": {"bad": 5, "good": 4}}}
 
-    exam = {"grades": [{"method": "input-gradient", "grade": "A", "why": "finds what was planted"}]}
+    passed = {"planted truth": True, "removal": False, "weights": None}
+    interval = {"mean": 0.9, "low": 0.8, "high": 1.0}
+    grade = {
+        "planted": {"one word": interval},
+        "removal": {"gain": interval},
+        "weights": {},
+        "milliseconds": 3.5,
+        "passed": passed,
+    }
+    exam = {"grades": {"input-gradient": grade}, "default_share": 0.25}
+    times = {"batch 1, 32 tokens, 1 thread": {"ms": 3.25, "cpu ms": 3.2}}
+    rival = {"precision": "fp32", "num_bytes": 70_000, "peak MiB": 12.5, "accuracy": 0.8, "times": times}
+    bench = {"processor": "a cpu", "contestants": [{"name": name, **rival} for name in ("teacher", "student")]}
+    card = {
+        "name": "onnx-int8",
+        "bytes": 30_000,
+        "measures": {"label flips": 1, "places": 9, "least cosine": 0.999},
+        "faults": ["flips"],
+    }
+    card |= {"metric": {"name": "accuracy", "network": 0.8, "exported": 0.79}, "latency": {"export": {"ms": 1.5}}}
+    parts = {
+        "before": {"parameters": 200, "layers": {"width": 8}},
+        "after": {"parameters": 100, "layers": {"width": 4}},
+    }
+    over = {
+        "history": [{"step": 20, "comprehensiveness": interval, "rank_correlation": interval}],
+        "method": "input-gradient",
+    }
     words = [{"text": "[CLS]", "is_special": True}, {"text": "so"}, {"text": "fine"}]
     answer = {"is_default": False, "maps": [{"method": "input-gradient", "heat": [0, -0.2, 0.8], "grade": "A"}]}
     reasons = {
@@ -103,7 +130,10 @@ def _reports(private: bool) -> dict[str, Any]:
         "test": {"test/accuracy": 0.8, "test/loss": 0.6},
         "test-calibration": {"expected calibration error": 0.14, "bins": bins},
         "audit": audit,
-        "bench": {"machine": "two cores", "student": {"ms": 3.25, "batch": 1}, "teacher": {"ms": 9.5, "batch": 1}},
+        "bench": bench,
+        "export-onnx-int8": card,
+        "compress": {**parts, "of": "runs/big"},
+        "explanations": over,
         **({} if private else {"exam": exam, "explain-errors": reasons}),
     }
 

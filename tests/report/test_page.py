@@ -35,12 +35,25 @@ def test_a_full_run_has_every_section_but_those_of_networks_that_write(tmp_path:
     assert "100.0 % of the teacher's" in said  # it was tested on the same texts
 
 
+def test_what_was_measured_of_reasons_exports_and_speed_is_told(tmp_path: Path) -> None:
+    said = text_of(write_page(write_run(tmp_path / "run")).read_text(encoding="utf-8"))
+    for told in (
+        "input-gradient passed 0.90 failed 0.90 not tested 3.5 ms",
+        "No word matters to the answer of 25 % of the texts.",
+        "Reasons at step 20 mean 95 % comprehensiveness +0.900 +0.800 to +1.000",
+        "student fp32 70 kB 12.5 MiB 80.0 % 3.25 ms",
+        "onnx-int8 30 kB accuracy 0.7900 accuracy 0.8000 1 of 9 0.99900 1.5 ms - flips",
+        "parameters 200 100 50.0 % layers width 8 4 50.0 %",
+    ):
+        assert told in said
+
+
 def test_a_section_without_anything_to_show_is_not_there(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.folder.mkdir()
     assert sections(write_page(run).read_text(encoding="utf-8")) == []
     run.metrics.write_text(METRICS)
-    assert sections(write_page(run).read_text(encoding="utf-8")) == ["training", "quality"]
+    assert sections(write_page(run).read_text(encoding="utf-8")) == ["training", "quality", "explanations"]
 
 
 def test_a_teacher_tested_on_other_texts_is_not_compared(tmp_path: Path) -> None:
@@ -129,6 +142,6 @@ def test_writing_a_page_needs_neither_torch_nor_lightning(tmp_path: Path) -> Non
 @pytest.mark.parametrize("num_rows", [0, 3000])
 def test_a_line_of_many_points_stays_small(num_rows: int, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
-    rows = "".join(f"0,{step},{1 / (1 + step)},,,,,\n" for step in range(num_rows))
+    rows = "".join(f"0,{step},{1 / (1 + step)},,,,,,\n" for step in range(num_rows))
     run.metrics.write_text(METRICS.splitlines()[0] + "\n" + rows)
     assert write_page(run).stat().st_size < 100_000

@@ -1,46 +1,72 @@
-"""What was found of the run's reasons: what its methods are worth, agreement with the teacher, pages to open."""
+"""What was found of the run's reasons: what its methods are worth, how they went over training, agreement with the teacher."""
 
 from statistics import mean
 from typing import Any
 
-from slimlit.report.html import Html, Part, bar, join, quoted, table, tag
-from slimlit.report.reading import Found, dig, number
-from slimlit.report.sections.anything import show_anything
+from slimlit.report.html import Html, Part, bar, details, facts, join, quoted, table, tag
+from slimlit.report.reading import Found, dicts, dig, number
+from slimlit.report.sections.pictures import picture
+from slimlit.report.sections.training import show_curves
 
-NAMES = ("explain", "exam", "reasons", "agreement", "heads")
+NAMES = ("explain", "exam", "explanations")
+_PARTS = ("planted truth", "removal", "weights")
+_NUMBERS = {"planted truth": "planted", "removal": "removal", "weights": "weights"}
 
 
 def show_explanations(found: Found) -> Html | None:
-    """Grades, agreement and links, as far as there are any."""
-    reports = [found.reports[name] for name in found.reports if name.startswith("explain") and found.reports[name]]
-    graded = [*reports, found.reports.get("exam", {})]
-    grades = next((listed for one in graded if (listed := dicts(one, "grades"))), [])
-    agreement = _agreement([example for one in reports for example in dicts(one, "examples")])
-    others = [name for name in found.reports if name.split("-")[0] in NAMES[1:] and found.reports[name]]
+    """Grades, agreement, curves and links, as far as there are any."""
+    listed = [
+        example
+        for name, report in found.reports.items()
+        if name.startswith("explain")
+        for example in dicts(report, "examples")
+    ]
+    curves = {name: points for name, points in found.curves.items() if name.startswith(("explanations/", "attention/"))}
     parts = [
-        _grades(grades) if grades else None,
-        agreement,
-        *(show_anything(name, found.reports[name]) for name in others if not (name == "exam" and grades)),
+        _exam(found),
+        _agreement(listed),
+        _over_training(found),
+        show_curves(curves) if curves else None,
         _pages(found),
     ]
     return join(parts) if any(parts) else None
 
 
-def dicts(value: Any, name: str) -> list[dict[str, Any]]:
-    """The dicts of the list of that name."""
-    listed = dig(value, name)
-    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-
-def _grades(grades: list[dict[str, Any]]) -> Html:
-    rows: list[list[Part]] = [
-        [str(one.get("method")), tag("b", str(one.get("grade"))), quoted(str(one.get("why") or ""))] for one in grades
-    ]
-    return table(
-        "What each method is worth on this network (planted truth, perturbation, random weights)",
-        ["method", "grade", "why"],
-        rows,
+def _exam(found: Found) -> Html | None:
+    """Three marks a method, never one number."""
+    exam = found.reports.get("exam", {})
+    grades = dig(exam, "grades")
+    if not isinstance(grades, dict) or not grades:
+        return None
+    rows: list[list[Part]] = []
+    for method, grade in grades.items():
+        milliseconds = number(dig(grade, "milliseconds"))
+        marks = [_mark(dig(grade, "passed", part), dig(grade, _NUMBERS[part])) for part in _PARTS]
+        rows.append([str(method), *marks, f"{milliseconds:.1f} ms" if milliseconds is not None else "-"])
+    default = number(exam.get("default_share"))
+    said = f"No word matters to the answer of {100 * default:.0f} % of the texts." if default is not None else None
+    drawn = found.pictures.get("exam")
+    return join(
+        [
+            table("The exam of the methods on this network", ["method", *_PARTS, "of CPU a text"], rows),
+            tag(
+                "p",
+                "Planted truth: what it finds of the words that decide. Removal: what the answer loses without the strongest words, more than without random ones. Weights: how much it stays as it is when the weights become noise (less is better).",
+                class_="muted",
+            ),
+            tag("p", said) if said else None,
+            details("deletion curves", picture(drawn, "what is left of the answer as the strongest words go"))
+            if drawn
+            else None,
+        ]
     )
+
+
+def _mark(passed: Any, intervals: Any) -> Html:
+    """Passed, failed or not tested, with the means behind it."""
+    means = [value for one in (intervals or {}).values() if (value := number(dig(one, "mean"))) is not None]
+    word, kind = {True: ("passed", "good"), False: ("failed", "bad")}.get(passed, ("not tested", "muted"))
+    return join([tag("b", word, class_=kind), " " + " ".join(f"{value:.2f}" for value in means)])
 
 
 def _agreement(examples: list[dict[str, Any]]) -> Html | None:
@@ -48,10 +74,10 @@ def _agreement(examples: list[dict[str, Any]]) -> Html | None:
     found: dict[str, list[float]] = {}
     for example in examples:
         for answer in dicts(example, "answers"):
-            maps = [str(one.get("method")) for one in dicts(answer, "maps")]
-            for method, value in zip(maps, dig(answer, "teacher", "correlations") or [], strict=False):
-                if number(value) is not None:
-                    found.setdefault(method, []).append(float(value))
+            methods = [str(one.get("method")) for one in dicts(answer, "maps")]
+            for method, value in zip(methods, dig(answer, "teacher", "correlations") or [], strict=False):
+                if (known := number(value)) is not None:
+                    found.setdefault(method, []).append(known)
     if not found:
         return None
     rows: list[list[Part]] = [
@@ -59,7 +85,25 @@ def _agreement(examples: list[dict[str, Any]]) -> Html | None:
         for method, values in found.items()
     ]
     return table(
-        "Student and teacher give the same reasons: mean rank correlation", ["method", "answers", "correlation"], rows
+        "Reasons of student and teacher: rank correlation, of the texts explained", ["method", "answers", "mean"], rows
+    )
+
+
+def _over_training(found: Found) -> Html | None:
+    """The last of what the callback ``Explanations`` measured, with its intervals."""
+    report = found.reports.get("explanations", {})
+    history = dicts(report, "history")
+    if not history:
+        return None
+    rows: list[list[Part]] = []
+    for name, one in history[-1].items():
+        middle, low, high = (number(dig(one, key)) for key in ("mean", "low", "high"))
+        if middle is not None:
+            between = f"{low:+.3f} to {high:+.3f}" if low is not None and high is not None else "-"
+            rows.append([name.replace("_", " "), f"{middle:+.3f}", between])
+    said = [(name, quoted(str(report[name]))) for name in ("method", "texts", "about") if name in report]
+    return join(
+        [table(f"Reasons at step {history[-1].get('step')}", ["", "mean", "95 %"], rows), facts(said, "facts line")]
     )
 
 

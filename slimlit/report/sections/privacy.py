@@ -1,12 +1,12 @@
 """What the run owes to which data, in the ledger's own words, and what attacks on it found."""
 
-import base64
 from typing import Any
 
 from slimlit.privacy.ledger import shown
 from slimlit.report.html import Html, Part, details, facts, join, quoted, table, tag
 from slimlit.report.markdown import as_html
 from slimlit.report.reading import Found, dig, number
+from slimlit.report.sections.pictures import picture
 
 
 def show_privacy(found: Found) -> Html | None:
@@ -112,9 +112,3 @@ def _audit(found: Found) -> Html | None:
             else None,
         ]
     )
-
-
-def picture(svg: str, label: str) -> Html:
-    """A drawing of a file, shut in as an image: whatever stands in it, it can do nothing."""
-    data = base64.b64encode(svg.encode()).decode("ascii")
-    return tag("figure", tag("img", src=f"data:image/svg+xml;base64,{data}", alt=label), class_="scroll", tabindex="0")

@@ -3,8 +3,7 @@
 from typing import Any
 
 from slimlit.report.html import Html, Part, join, tag
-from slimlit.report.reading import Found, number
-from slimlit.report.sections.explanations import dicts
+from slimlit.report.reading import Found, dicts, number
 
 _LEVELS = 4
 

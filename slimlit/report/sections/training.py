@@ -7,22 +7,27 @@ from slimlit.report.html import Html, Part, details, facts, join, table, tag
 from slimlit.report.reading import Curve, Found, dig
 
 _MOST_ROWS = 40
+_ELSEWHERE = ("explanations/", "attention/")  # shown with the explanations
 _LATE = ("lr", "examples_per_second", "epsilon")
 
 
 def show_training(found: Found) -> Html | None:
     """A small picture for each metric, its splits in one; the scores of each validation as a table."""
-    curves = {name: points for name, points in found.curves.items() if points}
+    curves = {name: points for name, points in found.curves.items() if not name.startswith(_ELSEWHERE)}
     if not curves:
         return None
+    return join([facts(_settings(found), "facts row"), show_curves(curves), _validations(curves)])
+
+
+def show_curves(curves: dict[str, Curve]) -> Html:
+    """A picture for each metric, its splits in one; the parts of the loss in one too."""
     charts: dict[str, dict[str, Curve]] = {}
     for name, points in curves.items():
         split, _, kind = name.partition("/")
         is_part = kind.startswith("loss_")
         charts.setdefault("loss, by part" if is_part else kind, {})[kind[5:] if is_part else split] = points
     order = sorted(charts, key=lambda kind: (kind in _LATE, not kind.startswith("loss")))
-    drawn = [tag("figure", _drawn(kind, charts[kind])) for kind in order]
-    return join([facts(_settings(found), "facts row"), tag("div", *drawn, class_="charts"), _validations(curves)])
+    return tag("div", *(tag("figure", _drawn(kind, charts[kind])) for kind in order), class_="charts")
 
 
 def _drawn(kind: str, curves: dict[str, Curve]) -> Html:
