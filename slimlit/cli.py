@@ -137,6 +137,8 @@ class SlimCLI(LightningCLI):
         finally:
             if self._scratch is not None:
                 self._scratch.cleanup()
+            elif self.trainer.is_global_zero and self.run.config.is_file():
+                write_page(self.run)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with everything it writes inside the run's directory."""
@@ -194,7 +196,6 @@ class SlimCLI(LightningCLI):
                 logger.finalize("failed")
             if self.trainer.is_global_zero:
                 if self.trainer.global_step > directory.first_step:
-                    write_page(self.run)
                     print(f"\nthe run is kept; continue it: {self.run.resume_command()}", file=sys.stderr)
                 elif before is None:
                     shutil.rmtree(self.run.folder)
@@ -204,11 +205,12 @@ class SlimCLI(LightningCLI):
                     runs.write(self.run.config, before)
             raise
         if self.trainer.is_global_zero and self._scratch is None:
-            page = write_page(self.run)
             print(f"\nrun: {self.run.folder}, {self.trainer.global_step} steps")
             if directory.best is not None:
                 print(f"best {directory.monitor}: {directory.best:.4f} at step {directory.best_step}")
-            print(f"student: {self.run.student}\npage: {page}\ntest it: slimlit test --run {self.run.short_name}")
+            print(
+                f"student: {self.run.student}\npage: {self.run.page}\ntest it: slimlit test --run {self.run.short_name}"
+            )
 
     def validate(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Score the run's student on the validation texts."""
@@ -228,10 +230,9 @@ class SlimCLI(LightningCLI):
             report = self.run.reports / f"{verb}.json"
             runs.write(report, json.dumps(scores, indent=2) + "\n")
             self._account(verb, datamodule)
-            page = write_page(self.run)
             width = max(map(len, scores), default=0)
             print("\n" + "\n".join(f"{name:{width}}  {value:.4f}" for name, value in scores.items()))
-            print(f"report: {report}, {page}")
+            print(f"report: {report}, {self.run.page}")
 
     def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Write what the student says of each text."""
@@ -242,7 +243,6 @@ class SlimCLI(LightningCLI):
         source = getattr(datamodule, "sources", {}).get("predict") or type(datamodule).__name__
         write_origin(self.output, self.run, str(source), len(lines))
         self._account("predict", datamodule)
-        write_page(self.run)
         print(f"\n{len(lines)} texts answered: {self.output}")
 
     def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
@@ -262,8 +262,8 @@ class SlimCLI(LightningCLI):
         found = audit_run(self.run, datamodule, config, device, max_examples, seed)
         runs.write(self.run.reports / "audit.json", json.dumps(found.report(), indent=2) + "\n")
         runs.write(self.run.reports / "audit.svg", draw_audit(found))
-        page = write_page(self.run)
-        print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}, {page}")
+        files = ", ".join(str(self.run.reports / name) for name in ("audit.json", "audit.svg"))
+        print(f"\n{found.table()}\nreport: {files}, {self.run.page}")
         if found.is_refuted:
             raise SystemExit(1)
 

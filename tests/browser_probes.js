@@ -35,6 +35,8 @@
     if (hidden(style.overflowX) && node.scrollWidth > node.clientWidth + 1) say("cut: text is hidden to the right", node);
     if (hidden(style.overflowY) && node.scrollHeight > node.clientHeight + 1) say("cut: text is hidden below", node);
   }
+  for (const cell of document.querySelectorAll("th, td"))
+    if (seen(cell) && cell.scrollWidth > cell.clientWidth + 1) say("cut: text runs out of its cell", cell);
   for (const svg of document.querySelectorAll("svg")) {
     if (!seen(svg)) continue;
     const box = svg.getBoundingClientRect();

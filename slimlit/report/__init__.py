@@ -9,9 +9,8 @@ from slimlit.runs import Run, write
 
 def write_page(run: Run) -> Path:
     """Write ``runs/NAME/report.html`` anew, whole or not at all; call it after a report was written, on rank 0."""
-    page = run.folder / "report.html"
-    write(page, draw_page(read_run(run)))
-    return page
+    write(run.page, draw_page(read_run(run)))
+    return run.page
 
 
 __all__ = ["write_page"]

@@ -67,12 +67,15 @@ def test_of_a_private_run_no_text_is_shown_and_of_its_training_texts_their_numbe
     run = write_run(tmp_path / "run", private=True)
     (run.reports / "test-worst.json").write_text(json.dumps({"worst": [{"text": "a secret", "label": "x"}]}))
     (run.reports / "test-outputs.tsv").write_text("source\tstudent\na secret\tanother secret\n")
-    (run.reports / "data.json").write_text('{"train": {"examples": 90, "tokens": 777, "labels": {"bad": 888}}}')
+    counts = {
+        "train": {"examples": 90, "tokens": 777, "labels": {"bad": 888}},
+        "texts of validation that are in train": 999,
+    }
+    (run.reports / "data.json").write_text(json.dumps(counts))
     said = text_of(write_page(run).read_text(encoding="utf-8"))
     assert "secret" not in said
     assert "90" in said
-    assert "777" not in said
-    assert "888" not in said
+    assert [number for number in ("777", "888", "999") if number in said] == []
     assert "ε 3.2 at δ 0.001" in said
     assert "Attacks show that epsilon is at least 0.40; epsilon 3.2 is claimed." in said
 

@@ -24,7 +24,9 @@ def show_data(found: Found) -> Html | None:
     names = dict.fromkeys(name for counts in splits.values() for name in counts if name != "source")
     plain = [name for name in names if not any(isinstance(counts.get(name), dict | list) for counts in splits.values())]
     rows = [[name, *(_cell(counts.get(name)) for counts in splits.values())] for name in plain]
-    others = [(name, _cell(value)) for name, value in report.items() if number(value) is not None]
+    others = [
+        (name, _cell(value)) for name, value in report.items() if number(value) is not None and not found.is_private
+    ]
     counted = [name for name in names if any(_is_counts(counts.get(name)) for counts in splits.values())]
     labels = [tag("div", _labels(name, splits)) for name in counted]
     hidden = "Of the training texts of a private run their number alone is shown." if found.is_private else None

@@ -6,10 +6,10 @@ from slimlit.report.metrics import count, size
 from slimlit.report.reading import Found, dig
 from slimlit.report.relatives import made_of, teacher_source
 from slimlit.report.sections.networks import student_network, teacher_network
-from slimlit.report.sections.privacy import epsilon
+from slimlit.report.sections.privacy import guarantee
 from slimlit.report.sections.quality import scores_of, teacher_scores
 
-_FIRST = ("accuracy", "f1", "bleu", "exact_match", "perplexity", "macro_f1", "reply_rougeL", "loss")
+_FIRST = ("f1", "bleu", "rougeL", "reply_rougeL", "perplexity", "accuracy", "exact_match", "macro_f1", "loss")
 
 
 def say_what_it_is(found: Found) -> str:
@@ -49,8 +49,8 @@ def show_tiles(found: Found) -> Html | None:
     if student and student.num_bytes:
         less = f"of {size(big.num_bytes)}" if big and big.num_bytes else ""
         tiles.append((size(student.num_bytes), "on disk", less))
-    if (cost := epsilon(found)) is not None:
-        tiles.append(("none" if cost == "infinite" else f"ε {cost}", "privacy guarantee", ""))
+    if (cost := guarantee(found)) is not None:
+        tiles.append((cost[0], "privacy guarantee", cost[1]))
     if not tiles:
         return None
     shown = [

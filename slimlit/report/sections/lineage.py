@@ -49,7 +49,6 @@ def _before(found: Found) -> list[Html]:
 
 
 def _named(found: Found, run: Run) -> Html:
-    page = run.folder / "report.html"
-    if page.is_file() and run.folder.parent.resolve() == found.run.folder.parent.resolve():
+    if run.page.is_file() and run.folder.parent.resolve() == found.run.folder.parent.resolve():
         return tag("a", run.name, href=f"../{run.name}/report.html")
     return tag("code", run.name)

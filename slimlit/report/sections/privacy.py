@@ -15,14 +15,18 @@ def show_privacy(found: Found) -> Html | None:
     return join(parts) if any(parts) else None
 
 
-def epsilon(found: Found) -> str | None:
-    """The largest epsilon of the training data in the ledger, or ``infinite``; None without a ledger."""
-    if not found.ledger:
+def guarantee(found: Found) -> tuple[str, str] | None:
+    """What the ledger says of the training texts, at its worst, and of what else; None without a ledger."""
+    costs = [one for one in (found.ledger or {}).get("data") or [] if isinstance(one, dict)]
+    chosen = [one for one in costs if one.get("split") == "validation"]
+    trained = [one for one in costs if one not in chosen]
+    if not trained:
         return None
-    costs = [one for one in found.ledger.get("data") or [] if isinstance(one, dict)]
-    known = [number(one.get("epsilon")) for one in costs if one.get("split") != "validation"]
-    finite = [one for one in known if one is not None]
-    return None if not known else "infinite" if len(finite) < len(known) else shown(max(finite))
+    note = "; those it was chosen by have none" if any(number(one.get("epsilon")) is None for one in chosen) else ""
+    worst = [value for one in trained if (value := number(one.get("epsilon"))) is not None]
+    if len(worst) < len(trained):
+        return "none", ""
+    return f"ε {shown(max(worst))}", f"of the training texts{note}"
 
 
 def _ledger(found: Found) -> Html | None:
@@ -59,7 +63,8 @@ def _card(ledger: dict[str, Any], cost: dict[str, Any]) -> Html:
     note = (
         "epsilon is infinite"
         if value is None
-        else "with or without any one unit, no model is more than exp(ε) times as likely"
+        else f"with or without any one {cost.get('unit')}, no set of models is more than exp(ε) times as likely to come out, "
+        "but for a probability of δ"
     )
     return tag(
         "article",
