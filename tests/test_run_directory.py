@@ -86,7 +86,7 @@ def test_a_run_has_config_checkpoints_metrics_student_and_report_in_one_director
     files = {str(path.relative_to("runs/tiny")) for path in Path("runs/tiny").rglob("*") if path.is_file()}
     assert files == {
         "config.yaml", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "metrics.csv", "reports/data.json",
-        "student/weights.pt", "privacy.json", "student/privacy.json", "student/PRIVACY.md",
+        "student/weights.pt", "privacy.json", "student/privacy.json", "student/PRIVACY.md", "report.html",
     }  # fmt: skip
 
 

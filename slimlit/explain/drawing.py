@@ -13,6 +13,7 @@ _WIDTHS = [
     *(222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584),
 ]
 _ROOM = 1.06  # today's sans-serifs run wider than Helvetica; what is left over, textLength evens out
+_ASCII = {chr(place): width * _ROOM for place, width in enumerate(_WIDTHS, 32)}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif"
@@ -54,12 +55,11 @@ STYLE = f"""<style>
 
 def text_width(text: str, size: float) -> float:
     """How wide a text is set in a font of that size, in pixels; full-width characters are as wide as they are high."""
-    return size * sum(_character_width(character) for character in text) / 1000
+    widths = (_ASCII[character] if character in _ASCII else _other_width(character) for character in text)
+    return size * sum(widths) / 1000
 
 
-def _character_width(character: str) -> float:
-    if " " <= character <= "~":
-        return _WIDTHS[ord(character) - 32] * _ROOM
+def _other_width(character: str) -> float:
     if unicodedata.east_asian_width(character) in "WF":
         return 1000.0
     return 0.0 if unicodedata.category(character) in ("Mn", "Me", "Cf") else 600.0 * _ROOM

@@ -69,13 +69,13 @@ def test_of_a_private_run_no_text_is_shown_and_of_its_training_texts_their_numbe
     (run.reports / "test-outputs.tsv").write_text("source\tstudent\na secret\tanother secret\n")
     counts = {
         "train": {"examples": 90, "tokens": 777, "labels": {"bad": 888}},
-        "texts of validation that are in train": 999,
+        "texts of validation that are in train": 6543,
     }
     (run.reports / "data.json").write_text(json.dumps(counts))
     said = text_of(write_page(run).read_text(encoding="utf-8"))
     assert "secret" not in said
     assert "90" in said
-    assert [number for number in ("777", "888", "999") if number in said] == []
+    assert [number for number in ("777", "888", "6,543") if number in said] == []
     assert "ε 3.2 at δ 0.001" in said
     assert "Attacks show that epsilon is at least 0.40; epsilon 3.2 is claimed." in said
 
