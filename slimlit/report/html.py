@@ -63,7 +63,7 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[Part]]) -> 
     """A table whose first column names its rows; numbers stand to the right, and a wide one scrolls by itself."""
     cells = [list(row) for row in rows]
     numeric = [2 * sum(_is_number(row[column]) for row in cells) > len(cells) for column in range(len(head))]
-    kinds = ["n" if is_number else None for is_number in numeric]
+    kinds = [None, *("n" if is_number else None for is_number in numeric[1:])]
     top = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in zip(head, kinds, strict=True)))
     lines = [
         tag(
