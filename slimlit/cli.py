@@ -26,6 +26,7 @@ from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
 from slimlit.data import TextClassification
+from slimlit.report import write_page
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -136,6 +137,8 @@ class SlimCLI(LightningCLI):
         finally:
             if self._scratch is not None:
                 self._scratch.cleanup()
+            elif self.trainer.is_global_zero and self.run.config.is_file():
+                write_page(self.run)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Make the trainer, with everything it writes inside the run's directory."""
@@ -205,7 +208,9 @@ class SlimCLI(LightningCLI):
             print(f"\nrun: {self.run.folder}, {self.trainer.global_step} steps")
             if directory.best is not None:
                 print(f"best {directory.monitor}: {directory.best:.4f} at step {directory.best_step}")
-            print(f"student: {self.run.student}\ntest it: slimlit test --run {self.run.short_name}")
+            print(
+                f"student: {self.run.student}\npage: {self.run.page}\ntest it: slimlit test --run {self.run.short_name}"
+            )
 
     def validate(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Score the run's student on the validation texts."""
@@ -227,7 +232,7 @@ class SlimCLI(LightningCLI):
             self._account(verb, datamodule)
             width = max(map(len, scores), default=0)
             print("\n" + "\n".join(f"{name:{width}}  {value:.4f}" for name, value in scores.items()))
-            print(f"report: {report}")
+            print(f"report: {report}, {self.run.page}")
 
     def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Write what the student says of each text."""
@@ -257,7 +262,8 @@ class SlimCLI(LightningCLI):
         found = audit_run(self.run, datamodule, config, device, max_examples, seed)
         runs.write(self.run.reports / "audit.json", json.dumps(found.report(), indent=2) + "\n")
         runs.write(self.run.reports / "audit.svg", draw_audit(found))
-        print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}")
+        files = ", ".join(str(self.run.reports / name) for name in ("audit.json", "audit.svg"))
+        print(f"\n{found.table()}\nreport: {files}, {self.run.page}")
         if found.is_refuted:
             raise SystemExit(1)
 

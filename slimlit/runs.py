@@ -50,6 +50,11 @@ class Run:
         return self.folder / "reports"
 
     @property
+    def page(self) -> Path:
+        """All of it on one page, which every verb writes anew."""
+        return self.folder / "report.html"
+
+    @property
     def private(self) -> Path:
         """The journal of noisy steps, and while the run lasts its secret; nothing of it is ever exported."""
         return self.folder / "private"

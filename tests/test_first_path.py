@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, pipeline
 
 from slimlit.__main__ import main
 from slimlit.models import SequenceClassifier
+from tests.browser import Browser
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FAST = ["--model.optimizer.lr", "3e-3", "--trainer.precision", "32-true", "--data.batch_size", "16"]
@@ -95,6 +96,8 @@ def test_a_student_is_distilled_tested_and_used(capsys: pytest.CaptureFixture[st
         "attention/index.html",
         "reports/validation-confusion.svg",
         "reports/validation-worst.tsv",
+        "reports/validation-worst.json",
+        "reports/validation-calibration.svg",
         "reports/data.json",
     ):
         assert (Path("runs/student") / file).is_file(), file
@@ -105,13 +108,24 @@ def test_a_student_is_distilled_tested_and_used(capsys: pytest.CaptureFixture[st
     assert "test/accuracy" in capsys.readouterr().out
 
 
+def test_the_page_of_the_run_shows_what_every_verb_wrote_and_looks_well(browser: Browser) -> None:
+    for look in browser.looks(Path("runs/student/report.html")):
+        assert look.problems == []
+    said = look.text
+    for heading in ("Data", "Teacher and student", "Training", "Quality", "Privacy", "Explanations", "Lineage"):
+        assert f"\n{heading}\n" in said
+    accuracy = json.loads(Path("runs/student/reports/test.json").read_text())["test/accuracy"]
+    assert f"{100 * accuracy:.1f} %\naccuracy, test\n" in said
+    assert "predict from" in said
+
+
 def test_the_offline_wandb_run_holds_config_losses_metrics_and_pictures() -> None:
     records = logged_to_wandb("student")
     config = {item.key: item.value_json for record in records for item in record.run.config.update}
     assert "slimlit.models.Shrunk" in json.dumps(config)
     keys = {"/".join([item.key, *item.nested_key]).strip("/") for record in records for item in record.history.item}
     for key in ("train/loss", "train/loss_soft", "train/loss_hard", "train/examples_per_second", "validation/accuracy",
-                "validation/agreement", "validation/calibration_error", "validation/confusion", "validation/worst"):  # fmt: skip
+                "validation/agreement", "validation/calibration_error", "validation/confusion", "validation/calibration", "validation/worst"):  # fmt: skip
         assert any(key in logged for logged in keys), (key, sorted(keys))
     assert any("attention" in logged for logged in keys)
     assert list(Path("runs/student/wandb").glob("offline-run-*/files/media/html/**/*.html"))

@@ -4,7 +4,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -86,7 +86,7 @@ def test_a_run_has_config_checkpoints_metrics_student_and_report_in_one_director
     files = {str(path.relative_to("runs/tiny")) for path in Path("runs/tiny").rglob("*") if path.is_file()}
     assert files == {
         "config.yaml", "checkpoints/last.ckpt", "checkpoints/best.ckpt", "metrics.csv", "reports/data.json",
-        "student/weights.pt", "privacy.json", "student/privacy.json", "student/PRIVACY.md",
+        "student/weights.pt", "privacy.json", "student/privacy.json", "student/PRIVACY.md", "report.html",
     }  # fmt: skip
 
 
@@ -168,6 +168,19 @@ class Fails(Callback):
 FAILS = "--trainer.callbacks+=tests.test_run_directory.Fails"
 
 
+class ReadsThePage(Callback):
+    seen: ClassVar[list[bool]] = []
+
+    def on_train_epoch_end(self, trainer, pl_module):  # type: ignore[no-untyped-def]
+        step = f"{trainer.global_step - 1:,}</text>"
+        self.seen.append(step in (Path(trainer.default_root_dir) / "report.html").read_text())
+
+
+def test_the_page_has_the_scores_of_each_validation_when_the_epoch_ends() -> None:
+    assert fit("--trainer.max_epochs=2", "--trainer.callbacks+=tests.test_run_directory.ReadsThePage") == 0
+    assert ReadsThePage.seen == [True, True]
+
+
 def test_a_new_run_that_fails_before_its_first_step_leaves_nothing() -> None:
     with pytest.raises(RuntimeError, match="a bug"):
         fit(FAILS, "--trainer.callbacks.at=0")
@@ -198,6 +211,7 @@ def test_an_interrupted_run_is_kept_and_says_how_to_go_on(capsys: pytest.Capture
         signal.signal(signal.SIGINT, handler)
     assert "slimlit fit --run tiny --resume" in capsys.readouterr().err
     assert last("tiny")["global_step"] == 2
+    assert "not finished yet" in Path("runs/tiny/report.html").read_text()
 
 
 def test_resuming_before_anything_was_saved_begins_again_in_the_same_directory() -> None:

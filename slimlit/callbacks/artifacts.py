@@ -1,5 +1,6 @@
 """Pictures and tables of a run: a file in its directory and, where W&B is on, an entry in its dashboard."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ def keep_table(trainer: Trainer, file: str, columns: Sequence[str], rows: Sequen
     """Write a table as tab-separated values under the run directory, one line a row; on rank 0 only."""
     lines = ["\t".join(map(_cell, row)) for row in (columns, *rows)]
     keep_text(trainer, file, "\n".join(lines) + "\n")
+
+
+def keep_json(trainer: Trainer, file: str, content: Any) -> None:
+    """Write a JSON file under the run directory; on rank 0 only."""
+    keep_text(trainer, file, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
 
 
 def keep_text(trainer: Trainer, file: str, text: str) -> None:

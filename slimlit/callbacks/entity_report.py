@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from slimlit.callbacks.artifacts import Cell, at_step, keep_picture, keep_table, show
+from slimlit.callbacks.artifacts import Cell, at_step, keep_json, keep_picture, keep_table, show
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.explain.bars import draw_bars
 from slimlit.tasks import TokenClassification
@@ -18,7 +18,8 @@ _WORST = ("example_id", "mistakes", "words", "missed", "made_up")
 class EntityReport(Callback):
     """After each validation and test, write what is found of each kind of entity, and the worst sentences.
 
-    Writes ``reports/<split>-entities.tsv`` and ``.svg`` and ``reports/<split>-worst.tsv``, and shows them in W&B.
+    Writes ``reports/<split>-entities.tsv`` and ``.svg`` and ``reports/<split>-worst.tsv`` and ``.json``
+    (there with the words and both readings of each sentence), and shows them in W&B.
 
     Guarantees:
         - each sentence counts once, whatever process scored it;
@@ -68,6 +69,7 @@ class EntityReport(Callback):
             sentences = trainer.datamodule.splits[split].sentences  # type: ignore[attr-defined]
             tables[f"{split}/worst"] = (_WORST, worst := worst_sentences(scored, sentences, self.num_worst))
             keep_table(trainer, f"reports/{split}-worst.tsv", _WORST, worst)
+            keep_json(trainer, f"reports/{split}-worst.json", _spans(scored, sentences, [row[0] for row in worst]))
         show(trainer, {f"{split}/entities_picture": picture}, tables)
 
 
@@ -98,6 +100,23 @@ def worst_sentences(scored: Scored, sentences: Sequence[Sequence[str]], count: i
             found.append((len(lost) + len(extra), row, " ".join(words), _named(lost, words), _named(extra, words)))
     worst = sorted(found, key=lambda line: (-line[0], line[1]))[:count]
     return [[row, mistakes, *texts] for mistakes, row, *texts in worst]
+
+
+def _spans(scored: Scored, sentences: Sequence[Sequence[str]], rows: Sequence[Cell]) -> dict[str, object]:
+    """Of those rows the words, and the spans (type, first word, last word) as they are and as they were found."""
+    place = {row: number for number, row in enumerate(scored.rows)}
+    worst = []
+    for row in rows:
+        assert isinstance(row, int)
+        number, found = place[row], {}
+        for name, tags in (("expected", scored.expected), ("predicted", scored.predicted)):
+            spans = sorted(find_spans([tags[number]]), key=lambda span: span[2:])
+            found[name] = [[kind, first, last] for _, kind, first, last in spans]
+        worst.append({"example_id": row, "words": list(sentences[row]), **found})
+    wrong = sum(
+        find_spans([one]) != find_spans([other]) for one, other in zip(scored.expected, scored.predicted, strict=True)
+    )
+    return {"examples": len(scored.rows), "wrong": wrong, "worst": worst}
 
 
 def _named(spans: set[tuple[int, str, int, int]], words: Sequence[str]) -> str:

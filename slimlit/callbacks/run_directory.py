@@ -18,6 +18,7 @@ from slimlit.callbacks.checkpoint_file import CheckpointFile
 from slimlit.callbacks.ledger import write_ledger
 from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.random_state import read_random_state, write_random_state
+from slimlit.report import write_page
 from slimlit.runs import Run, replace_folder, write
 from slimlit.tasks.base import Task
 
@@ -106,7 +107,7 @@ class RunDirectory(Checkpoint):
             _file(trainer).forget()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the best weights, and where training is within an epoch, the whole state."""
+        """Save the best weights, where training is within an epoch the whole state, and refresh the run's page."""
         if trainer.state.fn != TrainerFn.FITTING:
             return
         score = self._score(trainer)
@@ -118,6 +119,11 @@ class RunDirectory(Checkpoint):
             _file(trainer).write()
         if not trainer.is_last_batch:
             self._save(trainer)
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                if isinstance(logger, MetricsFile):
+                    logger.save()
+            write_page(_run(trainer))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, unless training stopped within the epoch: then the state after its last step is the one to keep."""

@@ -13,10 +13,11 @@ _WIDTHS = [
     *(222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584),
 ]
 _ROOM = 1.06  # today's sans-serifs run wider than Helvetica; what is left over, textLength evens out
+_ASCII = {chr(place): width * _ROOM for place, width in enumerate(_WIDTHS, 32)}
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif"
-_STYLE = f"""<style>
+STYLE = f"""<style>
 .slimlit text{{font-family:{_FONT};fill:#1b1f24}}
 .slimlit .paper{{fill:#ffffff}}
 .slimlit .heat{{fill:#f59e0b}}
@@ -29,6 +30,8 @@ _STYLE = f"""<style>
 .slimlit .three{{stroke:#8250df;stroke-dasharray:7 3}}
 .slimlit .four{{stroke:#1a7f37;stroke-width:3}}
 .slimlit .chance{{stroke:#59636e;stroke-width:1;stroke-dasharray:2 3}}
+.slimlit circle{{fill:#ffffff}}
+.slimlit .thin{{stroke-width:1}}
 .slimlit .limit{{stroke-width:1.5;stroke-dasharray:10 4}}
 .slimlit text.strong{{font-weight:600}}
 .slimlit text.struck{{text-decoration:line-through}}
@@ -45,18 +48,18 @@ _STYLE = f"""<style>
 .slimlit .three{{stroke:#bc8cff}}
 .slimlit .four{{stroke:#3fb950}}
 .slimlit .chance{{stroke:#9da7b1}}
+.slimlit circle{{fill:#0d1117}}
 }}
 </style>"""
 
 
 def text_width(text: str, size: float) -> float:
     """How wide a text is set in a font of that size, in pixels; full-width characters are as wide as they are high."""
-    return size * sum(_character_width(character) for character in text) / 1000
+    widths = (_ASCII[character] if character in _ASCII else _other_width(character) for character in text)
+    return size * sum(widths) / 1000
 
 
-def _character_width(character: str) -> float:
-    if " " <= character <= "~":
-        return _WIDTHS[ord(character) - 32] * _ROOM
+def _other_width(character: str) -> float:
     if unicodedata.east_asian_width(character) in "WF":
         return 1000.0
     return 0.0 if unicodedata.category(character) in ("Mn", "Me", "Cf") else 600.0 * _ROOM
@@ -137,6 +140,11 @@ class Drawing:
         """A line through points."""
         self._parts.append(f'<path class="{kind}" d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}"/>')
 
+    def dot(self, x: float, y: float, kind: str, tooltip: str = "") -> None:
+        """A point of a line."""
+        title = f"<title>{_clean(tooltip)}</title>" if tooltip else ""
+        self._parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="2.5">{title}</circle>')
+
     def frame(self, x: float, y: float, width: float, height: float) -> None:
         """A thin line around a rectangle."""
         self._parts.append(f'<rect class="frame" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>')
@@ -159,7 +167,13 @@ class Drawing:
         head = f'<svg xmlns="http://www.w3.org/2000/svg" class="slimlit" width="{width}" height="{height}" '
         head += f'viewBox="0 0 {width} {height}" role="img">'
         paper = f'<rect class="paper" width="{width}" height="{height}"/>'
-        return "\n".join([head, _STYLE, paper, *self._parts, "</svg>\n"])
+        return "\n".join([head, STYLE, paper, *self._parts, "</svg>\n"])
+
+
+def inline(svg: str, label: str) -> str:
+    """A drawing to stand in a page that has :data:`STYLE` once, with a name for those who do not see it."""
+    name = f' role="img" aria-label="{_clean(label)}">'
+    return svg.replace(STYLE + "\n", "", 1).replace(' role="img">', name, 1)
 
 
 def _clean(text: str) -> str:

@@ -1,6 +1,7 @@
 """EntityReport writes how each kind of entity is found, and the sentences with the most mistakes."""
 
 import csv
+import json
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -37,7 +38,14 @@ def test_the_table_has_each_kind_as_seqeval_scores_it(
         assert [float(row[name]) for row in rows] == pytest.approx(theirs, abs=1e-5)
     picture = ElementTree.fromstring((tmp_path / "reports" / "validation-entities.svg").read_text(encoding="utf-8"))
     assert "PERSON" in list(picture.itertext())
-    assert len(table(tmp_path / "reports" / "validation-worst.tsv")) == 3
+    listed = table(tmp_path / "reports" / "validation-worst.tsv")
+    assert len(listed) == 3
+    spans = json.loads((tmp_path / "reports" / "validation-worst.json").read_text(encoding="utf-8"))
+    assert spans["examples"] == len(found.rows)
+    for row, one in zip(listed, spans["worst"], strict=True):
+        wrong = {tuple(span) for span in one["expected"]} ^ {tuple(span) for span in one["predicted"]}
+        assert (row["example_id"], row["words"]) == (str(one["example_id"]), " ".join(one["words"]))
+        assert int(row["mistakes"]) == len(wrong)
 
 
 def test_the_worst_sentences_have_the_most_entities_missed_or_made_up() -> None:

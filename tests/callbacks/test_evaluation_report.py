@@ -1,6 +1,7 @@
 """EvaluationReport writes what the student mistakes for what, its worst answers, and how fast it trained."""
 
 import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,6 +79,32 @@ def test_the_worst_are_the_most_confidently_wrong_and_the_teachers_answer_stands
     assert [row["teacher"] for row in rows] == ["positive", "positive"]
     assert [row["predicted"] for row in rows] == ["positive", "negative"]
     assert float(rows[0]["probability"]) == pytest.approx(0.982, abs=1e-3)
+
+
+def test_the_worst_stand_in_a_json_file_with_their_texts_as_they_are(tmp_path: Path) -> None:
+    made = Report(tmp_path, ["right", "a little\twrong"])
+    made.add([0, 1], [0, 0], [[9.0, 0.0], [0.0, 0.1]])
+    made.write()
+    found = json.loads((made.folder / "test-worst.json").read_text(encoding="utf-8"))
+    assert (found["examples"], found["wrong"], found["labels"]) == (2, 1, LABELS)
+    assert found["worst"][0] | {"probability": 0} == {
+        "example_id": 1,
+        "text": "a little\twrong",
+        "label": "negative",
+        "predicted": "positive",
+        "probability": 0,
+        "teacher": None,
+    }
+
+
+def test_how_often_the_student_is_right_is_written_by_confidence(tmp_path: Path) -> None:
+    made = Report(tmp_path, ["a", "b"])
+    made.add([0, 1], [0, 0], [[0.0, 0.0], [9.0, 0.0]])
+    made.write()
+    found = json.loads((made.folder / "test-calibration.json").read_text(encoding="utf-8"))
+    assert [(one["examples"], one["accuracy"]) for one in found["bins"]] == [(1, 1.0), (1, 1.0)]
+    assert found["expected calibration error"] == pytest.approx(0.25, abs=1e-4)
+    assert "calibration" in (made.folder / "test-calibration.svg").read_text(encoding="utf-8")
 
 
 def test_an_example_scored_twice_counts_once_and_one_without_a_label_not_at_all(tmp_path: Path) -> None:
