@@ -102,7 +102,7 @@ def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> Ite
         exact = None
         if shares:
             by_word = [_by_word(part[row], example, batch["input_ids"].shape[1]).tolist() for part in shares]
-            bias = student.classifier.bias
+            bias = student.classifier.bias.detach()
             exact = Shares(*by_word, float(bias[one.number]), float(logits[row, one.number]))
         yield Answer(
             one.says,
