@@ -7,7 +7,7 @@ import torch
 
 from slimlit.explain.method import Method
 from slimlit.explain.methods import FAST, METHODS, SURE, methods_for
-from slimlit.explain.methods.pooling import can_share, has_attention_pooling
+from slimlit.explain.methods.pooling import has_attention_pooling
 from slimlit.explain.records import Example, Explanation, Grade
 from slimlit.explainer.asked import Asked, Wanted
 from slimlit.explainer.labels import ask_classes, ask_tags
@@ -18,7 +18,8 @@ from slimlit.models import Head, PreTrainedModel
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
-DEFAULT = (FAST, "pooling-share", SURE)  # one backward pass; exact of the pooling; every word taken away
+QUICK = (FAST, "pooling-share")  # one backward pass; exact sums
+DEFAULT = (*QUICK, SURE)  # and each word taken away, which costs a pass a word: of one text alone
 
 
 def explain_run(
@@ -46,11 +47,10 @@ def explain_run(
     """
     name, rows, notes = read_wanted(data, wanted, task)
     student, teacher = load_networks(task, data, device, notes)
-    methods = chosen_methods(student, task, data, names)
-    shares = None
-    if can_share(student):
-        looks = METHODS["pooling-weights"] if has_attention_pooling(student) else None
-        shares = (looks, METHODS["pooling-share"]) if looks else None
+    chosen = names or (QUICK if len(rows) > 1 else DEFAULT)
+    methods = chosen_methods(student, task, data, chosen, bool(names))
+    is_sum = task.kind == "sequence_classification" and has_attention_pooling(student)
+    shares = {name: METHODS[name] for name in ("pooling-weights", "pooling-share")} if is_sum else {}
     networks = Networks(student, teacher, task.kind, data.tokenizer, data.labels, methods, shares)
     asked = ask(student, task, data, name, rows, wanted)
     if not asked:
@@ -107,8 +107,10 @@ def load_networks(
     return student, teacher.to(device).eval()
 
 
-def chosen_methods(student: PreTrainedModel, task: Task, data: Any, names: Sequence[str]) -> dict[str, Method]:
-    """The methods asked for, or the default ones that fit; ``all`` takes all that fit.
+def chosen_methods(
+    student: PreTrainedModel, task: Task, data: Any, names: Sequence[str], strict: bool = True
+) -> dict[str, Method]:
+    """The methods of those names, or (not ``strict``) those of them that fit; ``all`` takes all that fit.
 
     Raises:
         ValueError: there is no such method, or it does not fit the network.
@@ -118,10 +120,10 @@ def chosen_methods(student: PreTrainedModel, task: Task, data: Any, names: Seque
     if list(names) == ["all"]:
         return fitting
     unknown = [name for name in names if name not in fitting]
-    if unknown:
+    if unknown and strict:
         why = "does not fit this network" if unknown[0] in METHODS else "is no method"
         raise ValueError(f"--methods: {unknown[0]!r} {why}\nexpected all, or of: {', '.join(fitting)}")
-    return {name: fitting[name] for name in names or DEFAULT if name in fitting}
+    return {name: fitting[name] for name in names if name in fitting}
 
 
 def ask(student: PreTrainedModel, task: Task, data: Any, name: str, rows: Sequence[int], wanted: Wanted) -> list[Asked]:

@@ -1,7 +1,7 @@
 """Maps of questions: each method's, tested against random orders beside it; the teacher's; the exact shares; attention."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,9 @@ from slimlit.explainer.asked import Asked, Chunk, chunks, stack, to_device
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.attention import mapped_attention
 from slimlit.models.network import Kind
-from slimlit.models.sequence_classifier import SequenceClassifier
 from slimlit.models.tokenizers import Tokenizer
 
+SHARES, NUM_RANDOM = (0.1, 0.3), 3  # of the words taken away or kept in the test of one map; random orders beside it
 _NUM_LIKELY = 5
 _NAMES = {"encoder": "attention", "decoder": "attention to what came before", "cross": "attention to the text"}
 
@@ -37,7 +37,7 @@ class Networks:
     tokenizer: Tokenizer
     labels: Sequence[str]
     methods: Mapping[str, Method]
-    shares: tuple[Method, Method] | None = None  # pooling weights and their shares of the logit
+    shares: Mapping[str, Method] = field(default_factory=dict)  # pooling weights, and their shares of the logit
 
     @property
     def device(self) -> torch.device:
@@ -86,12 +86,15 @@ def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> Ite
     may_go = removable(batch, question, frozenset(networks.tokenizer.all_special_ids))
     units = _units(asked, may_go.shape[1], batch["input_ids"].shape[1]).to(may_go.device)
     heats = {name: method(student, batch, question).detach().float() for name, method in networks.methods.items()}
-    tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank)
+    tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank, SHARES, NUM_RANDOM)
     defaults = is_default(student, batch, question, may_go, units, networks.blank)
     with torch.no_grad():
         logits = answer(student, batch, question)
     probabilities = torch.softmax(logits, dim=-1)
-    shares = [method(student, batch, question).detach().cpu() for method in networks.shares or ()]
+    shares = [
+        heats[name] if name in heats else method(student, batch, question).detach().float()
+        for name, method in networks.shares.items()
+    ]
     teacher = _teacher(networks, chunk)
     for row, (example, (_, number)) in enumerate(zip(asked, chunk.where, strict=True)):
         one = example.questions[number]
@@ -206,10 +209,4 @@ def attention_of(networks: Networks, asked: Asked) -> list[AttentionPart]:
         weights = torch.stack([map_between_words(layer, rows, columns) for layer in layers]).numpy()
         parts.append(AttentionPart(_NAMES[kind], weights, ends[id(rows)], ends[id(columns)]))
     return parts
-
-
-def has_shares(network: PreTrainedModel) -> bool:
-    """Whether the network's logits are exact sums over its words: attention or mean pooling under one linear layer."""
-    return isinstance(network, SequenceClassifier)
-
 
