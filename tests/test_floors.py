@@ -44,6 +44,7 @@ LIBRARIES = {
     "huggingface_hub": {"text"},
     "sacrebleu": {"text"},
     "rouge_score": {"text"},
+    "captum": {"explain"},
 }
 
 
