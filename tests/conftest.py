@@ -1,6 +1,7 @@
 """What every test may ask for: toy data with planted answers, a toy model, a cache folder of its own."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
 from slimlit.models.toy_chat import write_toy_chat_model
 from slimlit.text.downloads.bundles import BUNDLES
+from tests.browser import NAMES, Browser, find_browser
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +97,13 @@ def toy_chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toy-chat-model")
     write_toy_chat_model(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium with no network; tests that look at pages are skipped where none is installed."""
+    command = find_browser()
+    if command is None:
+        pytest.skip(f"no browser is installed (looked for {', '.join(NAMES)}): apt-get install chromium")
+    with Browser(command) as opened:
+        yield opened
