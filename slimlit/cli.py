@@ -105,7 +105,10 @@ class SlimCLI(LightningCLI):
         parser.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
         parser.add_argument("--wandb", type=OPTIONS["wandb"], default="offline", help="how W&B records the run")
         parser.add_argument(
-            "--output", type=OPTIONS["output"], default=None, help="file that predict writes (JSON lines), or explain (a page)"
+            "--output",
+            type=OPTIONS["output"],
+            default=None,
+            help="file that predict writes (JSON lines), or explain (a page)",
         )
         parser.add_lightning_class_args(RunDirectory, "checkpoint")
         if self.asked.verb == "explain":

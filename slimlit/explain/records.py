@@ -119,6 +119,7 @@ class Explanation:
     """All that one call of ``slimlit explain`` found."""
 
     run: str
+    source: str  # what --run takes
     kind: str
     examples: list[Example]
     grades: list[Grade] | None = None

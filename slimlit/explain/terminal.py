@@ -28,7 +28,10 @@ def draw_lines(explanation: Explanation, colours: bool) -> str:
     for answer in example.answers:
         lines += [_verdict(answer, example), ""]
         if answer.is_default:
-            lines += ["No token matters here: default class. Taking any word away, or all of them, changes nothing.", ""]
+            lines += [
+                "No token matters here: default class. Taking any word away, or all of them, changes nothing.",
+                "",
+            ]
             continue
         for found in answer.maps:
             lines.append(_tests(found, explanation))
@@ -54,8 +57,8 @@ def _tests(found: Map, explanation: Explanation) -> str:
         parts.append(f"comprehensiveness {test.comprehensiveness:.3f} (random {test.random_comprehensiveness:.3f})")
         parts.append(f"sufficiency {test.sufficiency:.3f} (random {test.random_sufficiency:.3f})")
         parts.append("better than random" if test.beats_random else "no better than random")
-    missing = "no exam yet (--exam)" if explanation.grades is None else "not in the exam"
-    parts.append(f"grade {found.grade}" if found.grade else missing)
+    missing = "not taken yet (--exam)" if explanation.grades is None else "not in it"
+    parts.append(f"exam: {found.grade or missing}")
     return "; ".join(parts)
 
 

@@ -1,12 +1,14 @@
 """What is asked of each example: its row of a batch, its words, and one or several questions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
-from slimlit.explain.question import Question
+from slimlit.explain.question import Question, input_ids
 from slimlit.explain.words import Word
 from slimlit.models.network import Kind
 from slimlit.types import Batch
@@ -74,14 +76,16 @@ class Chunk:
     where: list[tuple[int, int]]
 
 
-def chunks(examples: Sequence[Asked], kind: Kind, pad: int, num_tokens: int = 1024) -> Iterator[Chunk]:
-    """All questions in batches of like length, of ``num_tokens`` inputs at most but for a row longer than that."""
+def chunks(examples: Sequence[Asked], kind: Kind, pad: int, num_tokens: int | None = 1024) -> Iterator[Chunk]:
+    """All questions in batches of like length, of ``num_tokens`` inputs at most but for a row longer than that; None: in one."""
     lines = [(example, number) for example, asked in enumerate(examples) for number in range(len(asked.questions))]
     lines.sort(key=lambda line: sum(examples[line[0]].lengths))
     start = 0
     while start < len(lines):
         end = start + 1
-        while end < len(lines) and (end + 1 - start) * sum(examples[lines[end][0]].lengths) <= num_tokens:
+        while end < len(lines):
+            if num_tokens is not None and (end + 1 - start) * sum(examples[lines[end][0]].lengths) > num_tokens:
+                break
             end += 1
         where = lines[start:end]
         asked = [examples[example].questions[number] for example, number in where]
@@ -107,6 +111,25 @@ def stack(rows: Sequence[Batch], pad: int) -> Batch:
             [torch.nn.functional.pad(part, (0, longest - part.shape[1]), value=fill) for part in each]
         )
     return cast(Batch, parts)
+
+
+def on_device(chunk: Chunk, device: torch.device) -> Chunk:
+    """The questions on a device."""
+    places = None if chunk.question.places is None else chunk.question.places.to(device)
+    question = replace(chunk.question, classes=chunk.question.classes.to(device), places=places)
+    return Chunk(to_device(chunk.batch, device), question, chunk.where)
+
+
+def units_of(asked: Sequence[Asked], batch: Batch) -> Int[Tensor, "batch inputs"]:
+    """The word each input of a batch belongs to; -1 where to none."""
+    num_tokens, num_inputs = batch["input_ids"].shape[1], input_ids(batch).shape[1]
+    found = torch.full((len(asked), num_inputs), -1)
+    for row, example in enumerate(asked):
+        num_read = example.lengths[0]
+        for number, word in enumerate(example.words):
+            for token in word.tokens:
+                found[row, token if token < num_read else num_tokens + token - num_read] = number
+    return found
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -59,11 +59,17 @@ def explain_run(
         )
     marks = {grade.method: grade.grade for grade in grades or ()}
     examples = [
-        Example(one.name, one.words, _graded(answers, marks), attention_of(networks, one), one.hidden, one.sides, one.note)
+        Example(
+            one.name, one.words, _graded(answers, marks), attention_of(networks, one), one.hidden, one.sides, one.note
+        )
         for one, answers in zip(asked, answer_all(networks, asked), strict=True)
     ]
-    named = None if teacher is None or task.teacher_network is None else (task.teacher_network.made_of() or ["a teacher"])
-    return Explanation(run.name, task.kind, examples, grades, None if named is None else " and ".join(named), notes)
+    named = (
+        None if teacher is None or task.teacher_network is None else (task.teacher_network.made_of() or ["a teacher"])
+    )
+    return Explanation(
+        run.name, run.short_name, task.kind, examples, grades, None if named is None else " and ".join(named), notes
+    )
 
 
 def read_wanted(data: Any, wanted: Wanted, task: Task) -> tuple[str, list[int], list[str]]:
@@ -89,12 +95,12 @@ def read_wanted(data: Any, wanted: Wanted, task: Task) -> tuple[str, list[int], 
 
 
 def load_networks(
-    task: Task, data: Any, device: torch.device, notes: list[str]
+    task: Task, data: Any, device: torch.device, notes: list[str], with_teacher: bool = True
 ) -> tuple[PreTrainedModel, PreTrainedModel | None]:
     """The run's student, and its teacher where there is one that reads the same tokens; else a note says why not."""
     head = Head(list(data.labels), task.kind)
     student = task.student_network.build(head).to(device).eval()
-    if task.teacher_network is None:
+    if task.teacher_network is None or not with_teacher:
         return student, None
     if data.teacher_tokenizer is not None:
         notes.append("The teacher reads other tokens than the student; its maps are not laid beside.")

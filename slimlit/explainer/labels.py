@@ -17,9 +17,7 @@ from slimlit.models import PreTrainedModel, read
 _NONE = "O"
 
 
-def ask_classes(
-    student: PreTrainedModel, data: Any, name: str, rows: Sequence[int], errors: int | None
-) -> list[Asked]:
+def ask_classes(student: PreTrainedModel, data: Any, name: str, rows: Sequence[int], errors: int | None) -> list[Asked]:
     """Why each text has the class it is given; with ``errors``, of so many wrong ones that the student is surest of."""
     split, said = data.splits[name], {}
     for row, probabilities in _answers(student, split, rows):
@@ -92,9 +90,7 @@ def ask_tags(
     return [_sentence(data, name, row, batch, questions) for _, row, batch, questions in candidates]
 
 
-def _sentence(
-    data: Any, name: str, row: int, batch: Any, questions: Sequence[tuple[int, int, str | None]]
-) -> Asked:
+def _sentence(data: Any, name: str, row: int, batch: Any, questions: Sequence[tuple[int, int, str | None]]) -> Asked:
     split, tokenizer = data.splits[name], data.tokenizer
     numbers, sentence = batch["word_ids"][0].tolist(), split.sentences[row]
     tokens = tokenizer.convert_ids_to_tokens(batch["input_ids"][0].tolist())
@@ -122,5 +118,3 @@ def _answers(
 
 def _named(split: str, row: int) -> str:
     return f"text {row + 1}" if split == "predict" else f"{split} example {row}"
-
-

@@ -6,17 +6,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from slimlit.explain.exam.default_answer import is_default
-from slimlit.explain.exam.faithfulness import Faithfulness, faithfulness
-from slimlit.explain.exam.ranks import rank_correlation
+from slimlit.explain.exam import Faithfulness, faithfulness, is_default, rank_correlation
 from slimlit.explain.method import Method
 from slimlit.explain.question import answer, removable
 from slimlit.explain.records import Answer, AttentionPart, Map, Shares, TeacherView, Tested
-from slimlit.explain.words import Word, map_between_words
-from slimlit.explainer.asked import Asked, Chunk, chunks, stack, to_device
+from slimlit.explain.words import map_between_words
+from slimlit.explainer.asked import Asked, Chunk, chunks, on_device, stack, to_device, units_of
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.attention import mapped_attention
 from slimlit.models.network import Kind
@@ -52,9 +50,8 @@ class Networks:
 
     @property
     def blank(self) -> int | None:
-        """What is read in the stead of a word whose own place is asked."""
-        is_of_word = self.kind in ("token_classification", "masked_lm")
-        return int(self.tokenizer.mask_token_id) if is_of_word and self.tokenizer.mask_token_id is not None else None
+        """What is read in the stead of a word taken away."""
+        return blank_of(self.kind, self.tokenizer)
 
     def named(self, number: int) -> str:
         """A class, or a word of the vocabulary."""
@@ -64,27 +61,27 @@ class Networks:
         return text.strip() or repr(text)[1:-1]
 
 
+def blank_of(kind: Kind, tokenizer: Tokenizer) -> int | None:
+    """What is read in the stead of a word taken away where a place of the text is asked, which else would know itself."""
+    is_of_word = kind in ("token_classification", "masked_lm")
+    return int(tokenizer.mask_token_id) if is_of_word and tokenizer.mask_token_id is not None else None
+
+
 def answer_all(networks: Networks, examples: Sequence[Asked]) -> list[list[Answer]]:
     """The answers of each example, in the order of its questions, with their maps."""
     found: dict[tuple[int, int], Answer] = {}
     for chunk in chunks(examples, networks.kind, networks.pad):
-        found |= dict(zip(chunk.where, _answers(networks, examples, _placed(chunk, networks.device)), strict=True))
+        found |= dict(zip(chunk.where, _answers(networks, examples, on_device(chunk, networks.device)), strict=True))
     return [
         [found[number, question] for question in range(len(asked.questions))] for number, asked in enumerate(examples)
     ]
-
-
-def _placed(chunk: Chunk, device: torch.device) -> Chunk:
-    places = None if chunk.question.places is None else chunk.question.places.to(device)
-    question = replace(chunk.question, classes=chunk.question.classes.to(device), places=places)
-    return Chunk(to_device(chunk.batch, device), question, chunk.where)
 
 
 def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> Iterator[Answer]:
     student, batch, question = networks.student, chunk.batch, chunk.question
     asked = [examples[number] for number, _ in chunk.where]
     may_go = removable(batch, question, frozenset(networks.tokenizer.all_special_ids))
-    units = _units(asked, may_go.shape[1], batch["input_ids"].shape[1]).to(may_go.device)
+    units = units_of(asked, batch).to(may_go.device)
     heats = {name: method(student, batch, question).detach().float() for name, method in networks.methods.items()}
     tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank, SHARES, NUM_RANDOM)
     defaults = is_default(student, batch, question, may_go, units, networks.blank)
@@ -104,9 +101,9 @@ def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> Ite
         ]
         exact = None
         if shares:
-            by_word = [_by_word(part[row], example, batch["input_ids"].shape[1]).tolist() for part in shares]
+            weights, parts = (_by_word(part[row], example, batch["input_ids"].shape[1]).tolist() for part in shares)
             bias = student.classifier.bias.detach()
-            exact = Shares(*by_word, float(bias[one.number]), float(logits[row, one.number]))
+            exact = Shares(weights, parts, float(bias[one.number]), float(logits[row, one.number]))
         yield Answer(
             one.says,
             float(probabilities[row, one.number]),
@@ -179,17 +176,6 @@ def _by_word(heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int) ->
     return np.asarray([own[list(word.tokens)].sum() for word in example.words])
 
 
-def _units(asked: Sequence[Asked], num_inputs: int, num_tokens: int) -> Int[Tensor, "batch inputs"]:
-    """The word each input of the batch belongs to; -1 where to none."""
-    found = torch.full((len(asked), num_inputs), -1)
-    for row, example in enumerate(asked):
-        num_read = example.lengths[0]
-        for number, word in enumerate(example.words):
-            for token in word.tokens:
-                found[row, token if token < num_read else num_tokens + token - num_read] = number
-    return found
-
-
 def attention_of(networks: Networks, asked: Asked) -> list[AttentionPart]:
     """Where the student looked in an example, layer by layer, word to word."""
     batch = to_device(stack([asked.batch], networks.pad), networks.device)
@@ -209,4 +195,3 @@ def attention_of(networks: Networks, asked: Asked) -> list[AttentionPart]:
         weights = torch.stack([map_between_words(layer, rows, columns) for layer in layers]).numpy()
         parts.append(AttentionPart(_NAMES[kind], weights, ends[id(rows)], ends[id(columns)]))
     return parts
-

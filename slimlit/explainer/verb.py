@@ -15,8 +15,8 @@ from slimlit.callbacks.artifacts import show
 from slimlit.explain.page import draw_page
 from slimlit.explain.terminal import draw_lines, has_colours
 from slimlit.explainer.asked import Wanted
+from slimlit.explainer.exam_of_run import read_grades, take_exam
 from slimlit.explainer.explanation import explain_run
-from slimlit.explainer.exam_of_run import make_exam, read_grades
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -37,12 +37,20 @@ def add_options(parser: LightningArgumentParser) -> None:
     parser.add_argument("--text", type=str, help="a text to explain; for translations and dialogues, what is read")
     parser.add_argument("--pair", type=str, help="its second text, where examples are pairs")
     parser.add_argument("--file", type=str, help="texts to explain, in a file as predict reads it")
-    parser.add_argument("--split", type=str, choices=["train", "validation", "test"], help="explain the run's own texts")
+    parser.add_argument(
+        "--split", type=str, choices=["train", "validation", "test"], help="explain the run's own texts"
+    )
     parser.add_argument("--errors", action="store_true", help="of them, the wrong answers the student is surest of")
     parser.add_argument("--word", type=str, help="where words are answered, explain this one alone")
-    parser.add_argument("--methods", type=str, default="", help="names with commas between, or all; default: three that fit")
+    parser.add_argument(
+        "--methods", type=str, default="", help="names with commas between, or all; default: three that fit"
+    )
     parser.add_argument("--num_examples", type=int, default=20, help="texts at most")
-    parser.add_argument("--exam", action="store_true", help="grade the methods on this run, and keep the grades")
+    parser.add_argument(
+        "--exam",
+        action="store_true",
+        help="grade the methods on the test texts (or --split, --file), and keep the grades",
+    )
     parser.add_argument("--json", action="store_true", help="write records to the output, for machines")
 
 
@@ -56,16 +64,26 @@ def read_options(settings: Any, config: Mapping[str, Any]) -> Options:
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)} both say what to explain\nleave one of them out")
     if settings.errors and given and given != ["--split"]:
-        raise ValueError(f"--errors chooses among the run's own texts, and {given[0]} gives others\nleave one of them out")
+        raise ValueError(
+            f"--errors chooses among the run's own texts, and {given[0]} gives others\nleave one of them out"
+        )
     if settings.pair is not None and settings.text is None:
         raise ValueError("--pair is the second text of an example\ngive the first: --text")
     if not given and not settings.errors and not settings.exam:
-        raise ValueError('nothing to explain\ngive --text "...", --file FILE, --split test, --errors, or make an --exam')
+        raise ValueError(
+            'nothing to explain\ngive --text "...", --file FILE, --split test, --errors, or take an --exam'
+        )
     if settings.num_examples < 1:
         raise ValueError(f"--num_examples is {settings.num_examples}; expected 1 or more")
     names = [name.strip() for name in settings.methods.split(",") if name.strip()]
     wanted = Wanted(
-        settings.text, settings.pair, settings.file, settings.split, settings.errors, settings.word, settings.num_examples
+        settings.text,
+        settings.pair,
+        settings.file,
+        settings.split,
+        settings.errors,
+        settings.word,
+        settings.num_examples,
     )
     if is_private(config):
         refuse_private(wanted)
@@ -92,16 +110,14 @@ def refuse_private(wanted: Wanted) -> None:
         )
 
 
-def explain(
-    run: Run, task: Task, data: LightningDataModule, options: Options, trainer: Trainer
-) -> None:
+def explain(run: Run, task: Task, data: LightningDataModule, options: Options, trainer: Trainer) -> None:
     """Explain what was asked, and say what was written."""
     say = sys.stderr if options.as_json else sys.stdout
     device = trainer.strategy.root_device
     if options.exam:
-        print(make_exam(run, task, data, options.methods, device), file=say)
+        print(take_exam(run, task, data, options.wanted, options.methods, device), file=say)
     wanted = options.wanted
-    if wanted.text is None and wanted.file is None and wanted.split is None and not wanted.errors:
+    if options.exam and wanted.text is None and not wanted.errors:
         return
     found = explain_run(run, task, data, wanted, options.methods, device, read_grades(run))
     page = draw_page(found)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from slimlit.explain.page.article import draw_article
-from slimlit.explain.page.markup import beginning, clean, grade_of, tag
+from slimlit.explain.page.markup import beginning, clean, tag
 from slimlit.explain.records import Explanation
 
-NO_EXAM = "No exam was made yet of this run: what its methods are worth on this network is not known. Make one:"
+NO_EXAM = "No exam was taken yet: what these methods are worth on this network is not known. Take it:"
 
 
 def draw_page(explanation: Explanation) -> str:
@@ -24,7 +24,9 @@ def draw_page(explanation: Explanation) -> str:
     style, script = (
         files(__package__).joinpath(f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")
     )
-    policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
     title = f"Why {clean(explanation.run)} answers so"
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -44,7 +46,12 @@ def draw_page(explanation: Explanation) -> str:
         "<main>\n" + "\n".join(articles) + "\n</main>",
         "<footer><p>Written by <code>slimlit explain</code>. A map says what spoke for an answer of this network, not what is true of the world.</p></footer>",
     ]
-    return head + "<body>\n" + "\n".join(part for part in body if part) + f"\n<script>{script}</script>\n</body>\n</html>\n"
+    return (
+        head
+        + "<body>\n"
+        + "\n".join(part for part in body if part)
+        + f"\n<script>{script}</script>\n</body>\n</html>\n"
+    )
 
 
 def _hash(text: str) -> str:
@@ -72,26 +79,31 @@ def _what(explanation: Explanation) -> str:
 
 def _exam(explanation: Explanation) -> str:
     if explanation.grades is None:
-        command = tag("code", f"slimlit explain --run {clean(explanation.run)} --exam")
+        command = tag("code", f"slimlit explain --run {clean(explanation.source)} --exam")
         return tag("p", f"{NO_EXAM} {command}", "note")
     rows = "".join(
-        f"<tr><th scope=row>{clean(one.method)}</th><td>{grade_of(one.grade)}</td><td>{clean(one.why)}</td></tr>"
+        f"<tr><th scope=row>{clean(one.method)}</th><td>{clean(one.grade)}</td><td>{clean(one.why)}</td></tr>"
         for one in explanation.grades
     )
-    head = "<tr><th scope=col>method</th><th scope=col>grade</th><th scope=col>why</th></tr>"
+    head = "<tr><th scope=col>method</th><th scope=col>grade</th><th scope=col>numbers</th></tr>"
     table = f'<div class="scroll"><table class="plain"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
     return f"<details><summary>The exam of the methods on this run</summary>{table}</details>\n"
 
 
 def _legend() -> str:
-    shades = "".join(f'<span class="{kind}{level}">&nbsp;</span>' for kind, levels in (("n", (8, 5, 2)), ("p", (2, 5, 8))) for level in levels)
+    shades = "".join(
+        f'<span class="{kind}{level}">&nbsp;</span>'
+        for kind, levels in (("n", (8, 5, 2)), ("p", (2, 5, 8)))
+        for level in levels
+    )
     return (
         f'<p class="legend"><span>against the answer</span><span class="text" aria-hidden="true">{shades}</span><span>for it</span></p>\n'
         "<details><summary>How to read this</summary><ul>"
         "<li>Full colour is the strongest word of each map; words against the answer are underlined with dots as well.</li>"
         "<li><b>Comprehensiveness</b>: how much the answer's probability falls when the map's strongest words are taken away (more is better). "
-        "<b>Sufficiency</b>: how much it falls when only they are kept (less is better). Both stand beside the mean of random orders of the same words: a row no better than chance explains nothing.</li>"
-        "<li>The <b>grade</b> is the method's, from an exam on this very network; it does not say that each single map is right.</li>"
+        "<b>Sufficiency</b>: how much it falls when only they are kept (less is better). Both stand beside the mean of random orders of the same words: a row no better than chance explains nothing. Taken away or kept are the first 10 and 30 % of the words, beside three random orders.</li>"
+        "<li>The <b>exam</b> grades a method on this very network in three parts that are never added up: whether it finds planted truth, whether what it names matters more than random words, whether it changes when the weights turn to noise. "
+        "It does not say that each single map is right.</li>"
         "<li><b>Attention</b> is where layers looked; by itself it is no explanation.</li>"
         "<li>Keys: <kbd>1</kbd>–<kbd>9</kbd> the method, <kbd>j</kbd> and <kbd>k</kbd> the next and the last text; arrows choose among answers, methods and heads.</li>"
         "</ul></details>\n"

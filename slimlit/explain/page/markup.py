@@ -10,7 +10,11 @@ from slimlit.explain.words import Word
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _LEVELS = 8
-_SCRIPTS = {"ja": r"[\u3040-\u30ff]", "ko": r"[\uac00-\ud7af]", "zh": r"[\u3400-\u9fff]"}  # whose signs need their own font
+_SCRIPTS = {
+    "ja": r"[\u3040-\u30ff]",
+    "ko": r"[\uac00-\ud7af]",
+    "zh": r"[\u3400-\u9fff]",
+}  # whose signs need their own font
 
 
 def clean(text: str) -> str:
@@ -74,8 +78,3 @@ def number(value: float) -> str:
 def signed(value: float) -> str:
     """A number with its sign."""
     return number(value) if value < 0 else f"+{number(value)}"
-
-
-def grade_of(grade: str) -> str:
-    """A grade as a badge."""
-    return f'<span class="grade">{clean(grade)}</span>'
