@@ -47,8 +47,10 @@ def pack_maps(maps: Float[np.ndarray, "layers heads rows columns"], budget: int)
     """
     for weights in (maps, maps.mean(axis=1, keepdims=True)):
         for levels in (255, 63, 15):
-            root = np.sqrt(np.clip(weights, 0.0, 1.0))
-            text = pack(np.rint(root * levels).astype(np.uint8))
+            bytes_of = np.rint(np.sqrt(np.clip(weights, 0.0, 1.0)) * levels).astype(np.uint8)
+            if len(pack(bytes_of[0])) * len(bytes_of) > 1.5 * budget:  # one layer tells that all will not fit
+                continue
+            text = pack(bytes_of)
             if len(text) <= budget:
                 return PackedMaps(text, levels, weights.shape[1])
     return None

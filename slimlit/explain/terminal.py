@@ -3,7 +3,6 @@
 import os
 import unicodedata
 from collections.abc import Sequence
-from typing import TextIO
 
 import numpy as np
 
@@ -16,9 +15,9 @@ _AGAINST = (195, 159, 153, 117, 111, 75)
 _BAR, _SHOWN = 20, 24
 
 
-def has_colours(stream: TextIO) -> bool:
-    """Whether colours may be written there: a terminal that has some, and nobody said no (NO_COLOR)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
+def has_colours(is_terminal: bool) -> bool:
+    """Whether colours may be written: to a terminal that has some, where nobody said no (NO_COLOR)."""
+    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def draw_lines(explanation: Explanation, colours: bool) -> str:
@@ -41,7 +40,8 @@ def draw_lines(explanation: Explanation, colours: bool) -> str:
 
 
 def _verdict(answer: Answer, example: Example) -> str:
-    where = "" if answer.place is None else f" (at {example.words[answer.place].text})"
+    word = answer.says if answer.place is None else example.words[answer.place].text
+    where = "" if word == answer.says else f" (at {word})"
     parts = [f"{answer.says}{where} {answer.probability:.3f}"]
     if answer.is_wrong:
         parts.append(f"expected {answer.expected}")
@@ -79,7 +79,8 @@ def _bars(found: Map, words: Sequence[Word]) -> list[str]:
     full = float(np.abs(heat).max(initial=0.0))
     if not full:
         return ["  all words are zero"]
-    chosen = sorted(np.argsort(-np.abs(heat), kind="stable")[:_SHOWN].tolist())
+    strongest = np.argsort(-np.abs(heat), kind="stable").tolist()
+    chosen = sorted(place for place in strongest[:_SHOWN] if heat[place])
     widest = max(_width(_printable(words[place].text)) for place in chosen)
     lines = []
     for place in chosen:
@@ -87,9 +88,8 @@ def _bars(found: Map, words: Sequence[Word]) -> list[str]:
         size = round(abs(value) / full * _BAR)
         bar = f"{'-' * size if value < 0 else '':>{_BAR}}|{'+' * size if value > 0 else '':<{_BAR}}"
         lines.append(f"  {text}{' ' * (widest - _width(text))}  {bar} {value:+.3f}")
-    if len(chosen) < len(words):
-        lines.append(f"  and {len(words) - len(chosen)} weaker words")
-    return lines
+    weaker = np.count_nonzero(heat) - len(chosen)
+    return [*lines, f"  and {weaker} weaker words"] if weaker else lines
 
 
 def _printable(text: str) -> str:

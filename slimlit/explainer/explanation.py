@@ -19,7 +19,7 @@ from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
 QUICK = (FAST, "pooling-share")  # one backward pass; exact sums
-DEFAULT = (*QUICK, SURE)  # and each word taken away, which costs a pass a word: of one text alone
+DEFAULT = (*QUICK, SURE)  # and each word taken away, which costs a pass a word: for one text that is labelled
 
 
 def explain_run(
@@ -47,7 +47,8 @@ def explain_run(
     """
     name, rows, notes = read_wanted(data, wanted, task)
     student, teacher = load_networks(task, data, device, notes)
-    chosen = names or (QUICK if len(rows) > 1 else DEFAULT)
+    is_one = len(rows) == 1 and bool(data.labels)
+    chosen = names or (DEFAULT if is_one else QUICK)
     methods = chosen_methods(student, task, data, chosen, bool(names))
     is_sum = task.kind == "sequence_classification" and has_attention_pooling(student)
     shares = {name: METHODS[name] for name in ("pooling-weights", "pooling-share")} if is_sum else {}

@@ -129,6 +129,6 @@ def explain(run: Run, task: Task, data: LightningDataModule, options: Options, t
     if options.as_json:
         print(json.dumps(found.as_json(), ensure_ascii=False))
     elif len(found.examples) == 1:
-        print("\n" + draw_lines(found, has_colours(sys.stdout)))
+        print("\n" + draw_lines(found, has_colours(sys.stdout.isatty())))
     count = len(found.examples)
     print(f"\n{count} text{'s' if count != 1 else ''} explained: {file} ({len(page.encode()) / 1000:.0f} kB)", file=say)

@@ -86,7 +86,7 @@ def _exam(explanation: Explanation) -> str:
         for one in explanation.grades
     )
     head = "<tr><th scope=col>method</th><th scope=col>grade</th><th scope=col>numbers</th></tr>"
-    table = f'<div class="scroll"><table class="plain"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    table = f'<div class="scroll"><table class="plain told"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
     return f"<details><summary>The exam of the methods on this run</summary>{table}</details>\n"
 
 

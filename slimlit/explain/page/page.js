@@ -15,7 +15,7 @@
     const steps = Math.floor((Math.abs(value) * 16 + 127) / 254);
     return steps ? (value > 0 ? "p" : "n") + steps : "";
   };
-  const shown = (value) => (value < 0 ? "\u2212" : "") + Math.abs(value).toPrecision(3);
+  const shown = (value) => (value < 0 ? "\u2212" : "") + Math.abs(value).toPrecision(2);
   const articles = [...document.querySelectorAll("article")];
   const texts = [];
   let method = 0;
@@ -70,6 +70,7 @@
     const names = [...facts.m, ...facts.m.map((name) => `teacher: ${name}`)];
     const lines = names.map((_, line) => line).filter((line) => facts.s[text.answer][line] > 0);
     const table = make("table", undefined, { class: "plain" });
+    table.append(make("caption", "in steps of 1/127 of each column's largest"));
     const head = table.createTHead().insertRow();
     for (const name of ["word", ...lines.map((line) => names[line])]) head.append(make("th", name, { scope: "col" }));
     const body = table.createTBody();
