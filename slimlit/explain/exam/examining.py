@@ -38,6 +38,7 @@ def examine(
     blank: int | None = None,
     seed: int = 0,
     num_compared: int = 32,
+    truths: Sequence[Truth] = TRUTHS,
     facts: Mapping[str, Any] | None = None,
 ) -> Exam:
     """Grade every method (:class:`~slimlit.explain.exam.grades.Grade`).
@@ -55,6 +56,7 @@ def examine(
         blank: what is read in the stead of a word taken away.
         seed: of everything that is drawn.
         num_compared: texts, from the first, whose maps are compared with those of noise.
+        truths: planted, each in a copy of its own; none leaves that part out.
         facts: kept in the exam beside ours.
     """
     maps: dict[str, Float[Tensor, "batch inputs"]] = {}
@@ -69,7 +71,7 @@ def examine(
     correlations = compare_with_random(
         network, *few, methods, removable[first], None if words is None else words[first], seed=seed
     )
-    lessons, found = find_planted(network, batch, question, methods, removable, seed)
+    lessons, found = find_planted(network, batch, question, methods, removable, seed, truths)
     default = is_default(network, batch, question, removable, words, blank)
     grades = {
         name: Grade(
