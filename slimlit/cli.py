@@ -276,7 +276,7 @@ class SlimCLI(LightningCLI):
         from slimlit.explainer.verb import explain, read_options
 
         config = yaml.safe_load(self.run.config.read_text())
-        explain(self.run, model, datamodule, read_options(self.config[self.subcommand], config), self.trainer)
+        explain(self.run, model, datamodule, read_options(self.config[self.subcommand]), self.trainer, config)
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

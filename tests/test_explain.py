@@ -3,11 +3,13 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from slimlit.__main__ import main
+from slimlit.explain.exam import Exam, Grade, Interval
 
 TOY = """
 seed_everything: 1
@@ -75,17 +77,32 @@ def test_json_is_all_that_is_written_to_the_output(capsys: pytest.CaptureFixture
     assert "The first 3 of 64 texts" in found["notes"][0]
 
 
-def test_the_exam_is_kept_and_its_grades_stand_beside_the_maps(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exam_is_kept_and_its_grades_stand_beside_the_maps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sat: dict[str, Any] = {}
+
+    def examine(network: Any, batch: Any, question: Any, methods: Any, *rest: Any, facts: Any) -> Exam:
+        sat.update(texts=len(batch["input_ids"]), asked=len(question.classes), facts=facts)
+        gain = {"comprehensiveness probability": Interval(0.2, 0.1, 0.3)}
+        curves = {name: [0.9, 0.5, 0.4, 0.3, 0.2, 0.2, 0.1] for name in ("random order", *methods)}
+        grades = {name: Grade({}, gain, {}, 1.0) for name in methods}
+        return Exam(grades, curves, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0], {}, 0.0, facts)
+
+    monkeypatch.setattr("slimlit.explainer.exam_of_run.examine", examine)
     assert explain("--exam", "--methods", "pooling-weights") == 0
     assert "| pooling-weights" in capsys.readouterr().out
+    assert sat == {
+        "texts": 64,
+        "asked": 64,
+        "facts": {"run": "first", "texts of": "test", "kind": "sequence_classification"},
+    }
     report = Path("runs/first/reports/exam.json")
-    assert json.loads(report.read_text())["facts"]["texts of"] == "test"
     try:
         assert explain("--text", "a dull film", "--methods", "pooling-weights,input-gradient", "--json") == 0
         found = json.loads(capsys.readouterr().out)
         grades = [one["grade"] for one in found["examples"][0]["answers"][0]["maps"]]
-        assert grades[0].startswith("planted truth ")
-        assert grades[1] is None
+        assert grades == ["planted truth not tested, removal passed, weights not tested", None]
     finally:
         report.unlink()
 
@@ -112,17 +129,35 @@ def test_what_cannot_be_explained_is_told(options: list[str], said: str, capsys:
     assert len(error.splitlines()) <= 6
 
 
-@pytest.mark.parametrize("options", [["--errors"], ["--split", "train"]])
-def test_private_texts_of_a_run_are_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    file = Path("runs/first/config.yaml")
-    before = file.read_text()
-    config = yaml.safe_load(before)
+@pytest.mark.parametrize("options", [["--errors"], ["--split", "train"], ["--file", "train.csv"]])
+def test_private_texts_are_refused_in_whatever_way_they_are_named(
+    options: list[str], toy_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = Path("runs/first/privacy.json")
+    before = ledger.read_text()
+    private = json.loads(before)
+    private["stages"][0]["steps"] = [{"noise_multiplier": 8.0, "sample_rate": 0.08, "num_steps": 200}]
+    ledger.write_text(json.dumps(private))
+    options = [str(toy_files / option) if option.endswith(".csv") else option for option in options]
+    try:
+        assert explain(*options) == 2
+    finally:
+        ledger.write_text(before)
+    assert "shown to nobody" in capsys.readouterr().err
+
+
+def test_a_private_run_without_its_ledger_shows_none_of_its_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger, file = Path("runs/first/privacy.json"), Path("runs/first/config.yaml")
+    before, text = ledger.read_text(), file.read_text()
+    config = yaml.safe_load(text)
     config["trainer"]["callbacks"] = [
         {"class_path": "slimlit.callbacks.DifferentialPrivacy", "init_args": {"epsilon": 1.0}}
     ]
     file.write_text(yaml.safe_dump(config))
+    ledger.unlink()
     try:
-        assert explain(*options) == 2
+        assert explain("--errors") == 2
     finally:
-        file.write_text(before)
-    assert "would show private texts" in capsys.readouterr().err
+        ledger.write_text(before)
+        file.write_text(text)
+    assert "its ledger is gone" in capsys.readouterr().err

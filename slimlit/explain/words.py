@@ -119,7 +119,7 @@ def words_of_sentence(
 def words_of_ids(
     ids: Sequence[int], spell: Callable[[Sequence[int]], str], special_ids: Collection[int], first: int = 0
 ) -> list[Word]:
-    """Each token of a written text as a word of its own, but that tokens which are one character only together are one.
+    """Each token of a written text as a word of its own; tokens that are one character only together, and a space alone, join the next.
 
     Args:
         ids: the tokens.
@@ -132,9 +132,10 @@ def words_of_ids(
     for token, number in enumerate(ids):
         whole = spell(ids[: token + 1])
         waiting.append(first + token)
-        if whole.endswith("\N{REPLACEMENT CHARACTER}") and token + 1 < len(ids):
+        piece = whole[len(said) :]
+        if token + 1 < len(ids) and (whole.endswith("\N{REPLACEMENT CHARACTER}") or piece.strip(" ") == ""):
             continue
-        piece, said = whole[len(said) :], whole
+        said = whole
         is_glued = bool(found) and not piece[:1].isspace()
         text = piece.replace("\n", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}").strip() or "\N{OPEN BOX}"
         found.append(Word(text, tuple(waiting), is_glued, number in special_ids))

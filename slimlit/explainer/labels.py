@@ -102,7 +102,6 @@ def _sentence(data: Any, name: str, row: int, batch: Any, questions: Sequence[tu
     return Asked(_named(name, row), batch, words, asked, note=note)
 
 
-@torch.inference_mode()
 def _answers(
     student: PreTrainedModel, split: Any, rows: Sequence[int]
 ) -> Iterator[tuple[int, Float[Tensor, "*answers classes"]]]:
@@ -110,7 +109,8 @@ def _answers(
     numbers = np.asarray(rows, dtype=np.int64)
     for places in SortedBatches(split.lengths[numbers], 32):
         batch = to_device(split.batch(numbers[places].tolist()), student.device)
-        found = torch.softmax(read(student, batch).logits.float(), dim=-1).cpu()
+        with torch.inference_mode():
+            found = torch.softmax(read(student, batch).logits.float(), dim=-1).cpu()
         lengths = batch["attention_mask"].sum(dim=1).tolist()
         for row, one, length in zip(numbers[places].tolist(), found, lengths, strict=True):
             yield row, one if one.dim() == 1 else one[:length]

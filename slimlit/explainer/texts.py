@@ -17,6 +17,7 @@ def read_given(data: Any, wanted: Wanted) -> tuple[str, list[int]]:
     Raises:
         ValueError: nothing readable, or a second text where examples have none.
     """
+    assert "predict" not in data.splits
     if wanted.text is None:
         data.sources["predict"] = wanted.file
         data.setup("predict")

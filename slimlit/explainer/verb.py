@@ -5,18 +5,21 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from slimlit import runs
 from slimlit.callbacks.artifacts import show
+from slimlit.data import TextModule
 from slimlit.explain.page import draw_page
 from slimlit.explain.terminal import draw_lines, has_colours
 from slimlit.explainer.asked import Wanted
 from slimlit.explainer.exam_of_run import read_grades, take_exam
 from slimlit.explainer.explanation import explain_run
+from slimlit.privacy.ledger import Ledger
+from slimlit.privacy.showing import refuse_private
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -32,33 +35,50 @@ class Options:
     output: str | None
 
 
+OPTIONS: dict[str, Any] = {
+    "text": str | None,
+    "pair": str | None,
+    "file": str | None,
+    "split": Literal["train", "validation", "test"] | None,
+    "errors": bool,
+    "word": str | None,
+    "methods": str,
+    "num_examples": int,
+    "exam": bool,
+    "json": bool,
+}
+
+
 def add_options(parser: LightningArgumentParser) -> None:
     """The options of the verb, beside those of every verb."""
-    parser.add_argument("--text", type=str, help="a text to explain; for translations and dialogues, what is read")
-    parser.add_argument("--pair", type=str, help="its second text, where examples are pairs")
-    parser.add_argument("--file", type=str, help="texts to explain, in a file as predict reads it")
+    told = {
+        "text": "a text to explain; for translations and dialogues, what is read",
+        "pair": "its second text, where examples are pairs",
+        "file": "texts to explain, in a file as predict reads it",
+        "split": "explain the run's own texts",
+        "word": "where words are answered, explain this one alone",
+    }
+    for name, help_ in told.items():
+        kind: dict[str, Any] = {"type": OPTIONS[name]} if name == "split" else {"type": str}
+        parser.add_argument(f"--{name}", **kind, default=None, help=help_)
     parser.add_argument(
-        "--split", type=str, choices=["train", "validation", "test"], help="explain the run's own texts"
-    )
-    parser.add_argument("--errors", action="store_true", help="of them, the wrong answers the student is surest of")
-    parser.add_argument("--word", type=str, help="where words are answered, explain this one alone")
-    parser.add_argument(
-        "--methods", type=str, default="", help="names with commas between, or all; default: three that fit"
+        "--methods", type=str, default="", help="names with commas between, or all; default: a few that fit"
     )
     parser.add_argument("--num_examples", type=int, default=20, help="texts at most")
-    parser.add_argument(
-        "--exam",
-        action="store_true",
-        help="grade the methods on the test texts (or --split, --file), and keep the grades",
-    )
-    parser.add_argument("--json", action="store_true", help="write records to the output, for machines")
+    flags = {
+        "errors": "of the run's own texts, the wrong answers the student is surest of",
+        "exam": "grade the methods on the test texts (or --split, --file), and keep the grades",
+        "json": "write records to the output, for machines",
+    }
+    for name, help_ in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=help_)
 
 
-def read_options(settings: Any, config: Mapping[str, Any]) -> Options:
+def read_options(settings: Any) -> Options:
     """The options, checked.
 
     Raises:
-        ValueError: they do not fit together, or ask for private texts.
+        ValueError: they do not fit together.
     """
     given = [f"--{name}" for name in ("text", "file", "split") if settings[name] is not None]
     if len(given) > 1:
@@ -76,41 +96,32 @@ def read_options(settings: Any, config: Mapping[str, Any]) -> Options:
     if settings.num_examples < 1:
         raise ValueError(f"--num_examples is {settings.num_examples}; expected 1 or more")
     names = [name.strip() for name in settings.methods.split(",") if name.strip()]
-    wanted = Wanted(
-        settings.text,
-        settings.pair,
-        settings.file,
-        settings.split,
-        settings.errors,
-        settings.word,
-        settings.num_examples,
-    )
-    if is_private(config):
-        refuse_private(wanted)
+    given_texts = (settings.text, settings.pair, settings.file, settings.split)
+    wanted = Wanted(*given_texts, settings.errors, settings.word, settings.num_examples)
     return Options(wanted, names, settings.exam, settings.json, settings.output)
 
 
-def is_private(config: Mapping[str, Any]) -> bool:
-    """Whether the run protects its training texts."""
-    callbacks = config["trainer"].get("callbacks") or []
-    return any(str(one.get("class_path")).endswith(".DifferentialPrivacy") for one in callbacks)
-
-
-def refuse_private(wanted: Wanted) -> None:
-    """A reason shows words of its text: those of a private run's own texts are shown to nobody.
+def refuse_private_texts(run: Run, data: LightningDataModule, wanted: Wanted, config: Mapping[str, Any]) -> None:
+    """A reason shows words of its text: those that were protected are shown to nobody.
 
     Raises:
         ValueError: they were asked for.
     """
-    if wanted.errors or wanted.split == "train":
-        what = "--errors" if wanted.errors else "--split train"
+    split = wanted.split or ("test" if wanted.errors else None)
+    sources: Mapping[str, str | None] = data.sources if isinstance(data, TextModule) else {}
+    source = wanted.file if split is None else sources.get(split) or sources.get("train")
+    callbacks = config["trainer"].get("callbacks") or []
+    if run.ledger.is_file():
+        refuse_private(Ledger.read(run.ledger), run.name, source, split)
+    elif split is not None and any(str(one.get("class_path")).endswith(".DifferentialPrivacy") for one in callbacks):
         raise ValueError(
-            f"{what} would show private texts: the run was trained under differential privacy\n"
-            "explain public ones: --text or --file"
+            f"run {run.name!r} is private, and its ledger is gone\nexplain texts that may be shown: --text or --file"
         )
 
 
-def explain(run: Run, task: Task, data: LightningDataModule, options: Options, trainer: Trainer) -> None:
+def explain(
+    run: Run, task: Task, data: LightningDataModule, options: Options, trainer: Trainer, config: Mapping[str, Any]
+) -> None:
     """Explain what was asked, and say what was written."""
     say = sys.stderr if options.as_json else sys.stdout
     device = trainer.strategy.root_device
@@ -119,6 +130,7 @@ def explain(run: Run, task: Task, data: LightningDataModule, options: Options, t
     wanted = options.wanted
     if options.exam and wanted.text is None and not wanted.errors:
         return
+    refuse_private_texts(run, data, wanted, config)
     found = explain_run(run, task, data, wanted, options.methods, device, read_grades(run))
     page = draw_page(found)
     file = Path(options.output) if options.output else run.reports / "explain.html"
