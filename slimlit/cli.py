@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
 
 
 class AuditingTrainer(Trainer):
-    """A trainer with one verb more."""
+    """A trainer with two verbs more."""
 
     def audit(self, max_examples: int = 2000, seed: int = 0) -> None:
         """Attack a finished run, and say what the attack found.
@@ -65,9 +65,12 @@ class AuditingTrainer(Trainer):
             seed: of the texts drawn.
         """
 
+    def explain(self) -> None:
+        """Show and test the reasons of a finished run's answers."""
+
 
 class SlimCLI(LightningCLI):
-    """``fit validate test predict audit``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
+    """``fit validate test predict audit explain``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.asked = Asked.read(arguments)
@@ -103,9 +106,16 @@ class SlimCLI(LightningCLI):
         parser.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
         parser.add_argument("--wandb", type=OPTIONS["wandb"], default="offline", help="how W&B records the run")
         parser.add_argument(
-            "--output", type=OPTIONS["output"], default=None, help="file that predict writes, JSON lines"
+            "--output",
+            type=OPTIONS["output"],
+            default=None,
+            help="file that predict writes (JSON lines), or explain (a page)",
         )
         parser.add_lightning_class_args(RunDirectory, "checkpoint")
+        if self.asked.verb == "explain":
+            from slimlit.explainer.verb import add_options
+
+            add_options(parser)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the arguments, whatever ``sys.argv`` holds."""
@@ -266,6 +276,13 @@ class SlimCLI(LightningCLI):
         print(f"\n{found.table()}\nreport: {files}, {self.run.page}")
         if found.is_refuted:
             raise SystemExit(1)
+
+    def explain(self, model: Task, datamodule: LightningDataModule) -> None:
+        """Write the reasons of what the student says, and the page that shows them."""
+        from slimlit.explainer.verb import explain, read_options
+
+        config = yaml.safe_load(self.run.config.read_text())
+        explain(self.run, model, datamodule, read_options(self.config[self.subcommand]), self.trainer, config)
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

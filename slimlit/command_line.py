@@ -19,6 +19,7 @@ EXAMPLES = {
     "test": "slimlit test --run first --data.batch_size 64",
     "predict": "slimlit predict --run first --data.predict texts.csv --output labelled.jsonl",
     "audit": "slimlit audit --run first --max_examples 500",
+    "explain": 'slimlit explain --run first --text "a gripping, tender film"',
 }
 
 
@@ -60,10 +61,11 @@ class Asked:
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
         own = with_own_student(runs.find(self.run, self.parent))
-        if self.verb in ("predict", "audit"):  # one process, one file, in the order of the texts
+        if self.verb in ("predict", "audit", "explain"):  # one process, one file, in the order of the texts
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
-            without_teacher(own)
-            if self.verb == "audit":
+            if self.verb != "explain" or teacher_is_gone(own):
+                without_teacher(own)
+            if self.verb != "predict":
                 own = {name: value for name, value in own.items() if name not in ("ckpt_path", "weights_only")}
         elif teacher_is_gone(own):
             without_teacher(own)
@@ -80,10 +82,11 @@ class Asked:
         settings = read_command_line(arguments[1:]).value
         if any(argument.startswith(("-h", "--help", "--print_config")) for argument in arguments):
             return
-        if self.verb in ("validate", "test") and self.run is not None:
+        if self.verb in ("validate", "test", "explain") and self.run is not None:
             own = with_own_student(runs.find(self.run, self.parent))
             if teacher_is_gone(own):
-                print(f"the teacher {_teacher(own)} is not there: the student is scored without it", file=sys.stderr)
+                done = "explained" if self.verb == "explain" else "scored"
+                print(f"the teacher {_teacher(own)} is not there: the student is {done} without it", file=sys.stderr)
         name = settings["run"].value if "run" in settings else None
         first = os.environ.get("LOCAL_RANK", "0") == "0"  # the other processes of a run find it there
         if self.verb == "fit" and not self.resume and first and (name := name or self.config_name()):

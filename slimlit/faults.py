@@ -31,6 +31,10 @@ def find_fault(settings: Setting, verb: str = "fit") -> str | None:
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
     of_audit = _parameters(AuditingTrainer.audit) if verb == "audit" else {}
     options = {**OPTIONS, **{name: one.annotation for name, one in of_audit.items() if name != "self"}}
+    if verb == "explain":
+        from slimlit.explainer.verb import OPTIONS as OF_EXPLAIN
+
+        options |= {name: Any if kind == str | None else kind for name, kind in OF_EXPLAIN.items()}
     own = {
         **options,
         "seed_everything": bool | int,

@@ -1,6 +1,6 @@
 """From tokens back to words: which tokens make up which word of the text, and weights summed over them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -88,6 +88,61 @@ def words_of_tokens(tokens: Sequence[str]) -> list[Word]:
     return [Word(token, (position,)) for position, token in enumerate(tokens)]
 
 
+def words_of_sentence(
+    word_ids: Sequence[int], tokens: Sequence[str], words: Sequence[str], spans: Sequence[tuple[int, int]] = ()
+) -> list[Word]:
+    """The words of a sentence that was given as words, those of them that have tokens.
+
+    Args:
+        word_ids: the word each token belongs to, -1 where to none.
+        tokens: as the vocabulary spells them.
+        words: of the sentence.
+        spans: where each stands in its text; else words are set apart but where their script writes none.
+    """
+    found: list[Word] = []
+    before = -1
+    for token, word in enumerate(word_ids):
+        if word < 0:
+            found.append(Word(tokens[token], (token,), is_special=True))
+        elif word == before:
+            last = found.pop()
+            found.append(Word(last.text, (*last.tokens, token), last.is_glued))
+        else:
+            joined = bool(found) and not found[-1].is_special and before == word - 1
+            touches = spans[word][0] == spans[word - 1][1] if spans and word else False
+            unspaced = word > 0 and _is_unspaced(words[word]) and _is_unspaced(words[word - 1])
+            found.append(Word(words[word], (token,), joined and (touches if spans else unspaced)))
+        before = word
+    return found
+
+
+def words_of_ids(
+    ids: Sequence[int], spell: Callable[[Sequence[int]], str], special_ids: Collection[int], first: int = 0
+) -> list[Word]:
+    """Each token of a written text as a word of its own; tokens that are one character only together, and a space alone, join the next.
+
+    Args:
+        ids: the tokens.
+        spell: tokens to text, as it is.
+        special_ids: those that are no part of the text.
+        first: the number of the first token.
+    """
+    found: list[Word] = []
+    said, waiting = "", []
+    for token, number in enumerate(ids):
+        whole = spell(ids[: token + 1])
+        waiting.append(first + token)
+        piece = whole[len(said) :]
+        if token + 1 < len(ids) and (whole.endswith("\N{REPLACEMENT CHARACTER}") or piece.strip(" ") == ""):
+            continue
+        said = whole
+        is_glued = bool(found) and not piece[:1].isspace()
+        text = piece.replace("\n", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}").strip() or "\N{OPEN BOX}"
+        found.append(Word(text, tuple(waiting), is_glued, number in special_ids))
+        waiting = []
+    return found
+
+
 def sum_by_word(weights: Float[Tensor, "heads tokens"], words: Sequence[Word]) -> Float[Tensor, "heads words"]:
     """The weight of each word: the sum over its tokens."""
     return weights @ _membership(words, weights)
@@ -101,8 +156,15 @@ def map_by_word(
     Guarantees:
         - rows that sum to one over tokens sum to one over words.
     """
-    member = _membership(words, attention)
-    return (member / member.sum(dim=0)).T @ attention @ member
+    return map_between_words(attention, words, words)
+
+
+def map_between_words(
+    attention: Float[Tensor, "heads queries keys"], rows: Sequence[Word], columns: Sequence[Word]
+) -> Float[Tensor, "heads rows columns"]:
+    """How much each word that reads attends to each word that is read; the tokens of both are numbered from 0."""
+    reading = _membership(rows, attention[:, :, 0])
+    return (reading / reading.sum(dim=0)).T @ attention @ _membership(columns, attention)
 
 
 def _membership(words: Sequence[Word], like: Tensor) -> Float[Tensor, "tokens words"]:

@@ -6,7 +6,15 @@ import pytest
 import torch
 from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from slimlit.explain.words import find_words, map_by_word, sum_by_word, words_of_tokens
+from slimlit.explain.words import (
+    find_words,
+    map_between_words,
+    map_by_word,
+    sum_by_word,
+    words_of_ids,
+    words_of_sentence,
+    words_of_tokens,
+)
 
 ENGLISH = ["the", "film", "is", "not", "wonder", "##ful", ".", "'", ",", "<", ">"]
 CHINESE = "这家酒店不是很好,2米"
@@ -88,3 +96,30 @@ def test_a_map_over_words_is_the_mean_over_rows_of_sums_over_columns(tokenizer: 
 
 def test_without_the_text_each_token_stands_for_itself() -> None:
     assert [word.text for word in words_of_tokens(["a", "##b"])] == ["a", "##b"]
+
+
+def test_tokens_that_are_one_character_only_together_are_one_word() -> None:
+    text = " 好 a\nb"
+    ids = list(text.encode())
+    words = words_of_ids(ids, lambda some: bytes(some).decode("utf-8", "replace"), {ord("b")}, first=5)
+    assert [word.text for word in words] == ["好", "a", "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "b"]
+    assert [word.tokens for word in words] == [(5, 6, 7, 8), (9, 10), (11,), (12,)]
+    assert [word.is_glued for word in words] == [False, False, False, True]
+    assert [word.is_special for word in words] == [False, False, False, True]
+
+
+def test_words_given_apart_are_set_as_their_text_has_them() -> None:
+    tokens, numbers = ["[CLS]", "ber", "##lin", ",", "好", "吧", "[SEP]"], [-1, 0, 0, 1, 2, 3, -1]
+    sentence = ["Berlin", ",", "好", "吧"]
+    plain = words_of_sentence(numbers, tokens, sentence)
+    assert [word.text for word in plain] == ["[CLS]", *sentence, "[SEP]"]
+    assert plain[1].tokens == (1, 2)
+    assert [word.is_glued for word in plain[1:5]] == [False, False, False, True]
+    placed = words_of_sentence(numbers, tokens, sentence, [(0, 6), (6, 7), (8, 9), (9, 10)])
+    assert [word.is_glued for word in placed[1:5]] == [False, True, False, True]
+
+
+def test_words_that_read_and_words_that_are_read_may_be_others() -> None:
+    attention = torch.tensor([[[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]]])
+    rows, columns = words_of_tokens(["a", "b"]), words_of_tokens(["x", "y", "z"])
+    torch.testing.assert_close(map_between_words(attention, rows, columns), attention)

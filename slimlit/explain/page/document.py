@@ -1,0 +1,134 @@
+"""``draw_page``: the document around the texts: head with its content security policy, what is known, legend, list of texts."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+from slimlit.explain.page.article import draw_article
+from slimlit.explain.page.markup import beginning, clean, tag
+from slimlit.explain.records import Explanation
+
+NO_EXAM = "No exam was taken yet: what these methods are worth on this network is not known. Take it:"
+
+
+def draw_page(explanation: Explanation) -> str:
+    """One HTML document that opens from disk and asks nothing of any network.
+
+    Guarantees:
+        - its one script and its one style stand in it and are named by their hashes in a content security policy that
+          allows nothing else;
+        - an example takes 50,000 bytes at most, its attention maps as fine as fit, unless its text alone takes more;
+        - what is not known (a grade, a teacher, a map too large) is said.
+    """
+    style, script = (
+        files(__package__).joinpath(f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")
+    )
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    title = f"Why {clean(explanation.run)} answers so"
+    head = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{style}</style>\n</head>\n"
+    )
+    methods = _methods(explanation)
+    articles = [
+        draw_article(number, example, methods, explanation) for number, example in enumerate(explanation.examples, 1)
+    ]
+    body = [
+        '<a class="skip" href="#e1">to the first text</a>' if articles else "",
+        f"<header>\n<h1>{title}</h1>\n{_what(explanation)}{_exam(explanation)}{_legend()}</header>",
+        _chooser(methods),
+        _contents(explanation),
+        "<main>\n" + "\n".join(articles) + "\n</main>",
+        "<footer><p>Written by <code>slimlit explain</code>. A map says what spoke for an answer of this network, not what is true of the world.</p></footer>",
+    ]
+    return (
+        head
+        + "<body>\n"
+        + "\n".join(part for part in body if part)
+        + f"\n<script>{script}</script>\n</body>\n</html>\n"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _methods(explanation: Explanation) -> list[str]:
+    answers = [answer for example in explanation.examples for answer in example.answers]
+    return [one.method for one in answers[0].maps] if answers else []
+
+
+def _what(explanation: Explanation) -> str:
+    wrong = sum(any(answer.is_wrong for answer in example.answers) for example in explanation.examples)
+    count = len(explanation.examples)
+    kind = explanation.kind.replace("_", " ").replace(" lm", " language model")
+    parts = [f"{count} text{'s' if count != 1 else ''}, {kind}."]
+    if wrong:
+        parts.append(f"{wrong} with a wrong answer.")
+    parts.append(
+        f"Beside it: its teacher, {clean(explanation.teacher)}." if explanation.teacher else "No teacher beside it."
+    )
+    notes = "".join(tag("p", clean(note), "note") for note in explanation.notes)
+    return tag("p", " ".join(parts)) + notes
+
+
+def _exam(explanation: Explanation) -> str:
+    if explanation.grades is None:
+        command = tag("code", f"slimlit explain --run {clean(explanation.source)} --exam")
+        return tag("p", f"{NO_EXAM} {command}", "note")
+    rows = "".join(
+        f"<tr><th scope=row>{clean(one.method)}</th><td>{clean(one.grade)}</td><td>{clean(one.why)}</td></tr>"
+        for one in explanation.grades
+    )
+    head = "<tr><th scope=col>method</th><th scope=col>grade</th><th scope=col>numbers</th></tr>"
+    table = f'<div class="scroll"><table class="plain told"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    return f"<details><summary>The exam of the methods on this run</summary>{table}</details>\n"
+
+
+def _legend() -> str:
+    shades = "".join(
+        f'<span class="{kind}{level}">&nbsp;</span>'
+        for kind, levels in (("n", (8, 5, 2)), ("p", (2, 5, 8)))
+        for level in levels
+    )
+    return (
+        f'<p class="legend"><span>against the answer</span><span class="text" aria-hidden="true">{shades}</span><span>for it</span></p>\n'
+        "<details><summary>How to read this</summary><ul>"
+        "<li>Full colour is the strongest word of each map; words against the answer are underlined with dots as well.</li>"
+        "<li><b>Comprehensiveness</b>: how much the answer's probability falls when the map's strongest words are taken away (more is better). "
+        "<b>Sufficiency</b>: how much it falls when only they are kept (less is better). Both stand beside the mean of random orders of the same words: a row no better than chance explains nothing. Taken away or kept are the first 10 and 30 % of the words, beside three random orders.</li>"
+        "<li>The <b>exam</b> grades a method on this very network in three parts that are never added up: whether it finds planted truth, whether what it names matters more than random words, whether it changes when the weights turn to noise. "
+        "It does not say that each single map is right.</li>"
+        "<li><b>Attention</b> is where layers looked; by itself it is no explanation.</li>"
+        "<li>Keys: <kbd>1</kbd>–<kbd>9</kbd> the method, <kbd>j</kbd> and <kbd>k</kbd> the next and the last text; arrows choose among answers, methods and heads.</li>"
+        "</ul></details>\n"
+    )
+
+
+def _chooser(methods: Sequence[str]) -> str:
+    if not methods:
+        return ""
+    choices = "".join(
+        f'<label><input type="radio" name="method" value="{number}"{" checked" if not number else ""}><span>{number + 1} {clean(name)}</span></label>'
+        for number, name in enumerate(methods)
+    )
+    return f'<form class="bar" id="methods" hidden><fieldset><legend>Method</legend>{choices}</fieldset></form>'
+
+
+def _contents(explanation: Explanation) -> str:
+    if len(explanation.examples) < 2:
+        return ""
+    items = "".join(
+        f'<li><a href="#e{number}">{clean(beginning(example))}</a>{_mark(example.answers)}</li>'
+        for number, example in enumerate(explanation.examples, 1)
+    )
+    return f'<nav aria-label="texts"><details><summary>All {len(explanation.examples)} texts</summary><ol>{items}</ol></details></nav>'
+
+
+def _mark(answers: Sequence[object]) -> str:
+    return ' <span class="bad">wrong</span>' if any(getattr(one, "is_wrong", False) for one in answers) else ""

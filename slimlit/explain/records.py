@@ -1,0 +1,134 @@
+"""What an explanation says, as plain records: examples, their answers, the maps of each, and how each map was tested."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from slimlit.explain.words import Word
+
+
+@dataclass(frozen=True)
+class Tested:
+    """How faithful one map is, beside random orders of the same words; all four are drops of the answer's probability.
+
+    Comprehensiveness is the drop where the map's first words are taken away (more is better), sufficiency where only they are
+    kept (less is better).
+    """
+
+    comprehensiveness: float
+    sufficiency: float
+    random_comprehensiveness: float
+    random_sufficiency: float
+
+    @property
+    def beats_random(self) -> bool:
+        """Whether it is better than chance in both."""
+        return self.comprehensiveness > self.random_comprehensiveness and self.sufficiency < self.random_sufficiency
+
+
+@dataclass(frozen=True)
+class Map:
+    """What one method says of an answer: a number a word, positive where the word spoke for it; its test and its grade."""
+
+    method: str
+    heat: list[float]
+    tested: Tested | None = None
+    grade: str | None = None
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The logit of an answer as an exact sum: ``sum of shares + bias = logit``; and the pooling weight of each word."""
+
+    weights: list[float]
+    shares: list[float]
+    bias: float
+    logit: float
+
+
+@dataclass(frozen=True)
+class TeacherView:
+    """The teacher's answer, what it gives the student's, and its maps by method with their rank correlation with the student's."""
+
+    says: str
+    probability: float
+    probability_of_answer: float
+    maps: list[Map] = field(default_factory=list)
+    correlations: list[float | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One thing the network says, at a word of the text (``place``) or of the whole text.
+
+    ``is_default`` where taking any word away, or all of them, changes nothing: then no map says anything.
+    """
+
+    says: str
+    probability: float
+    likely: list[tuple[str, float]]
+    is_default: bool
+    maps: list[Map]
+    expected: str | None = None
+    place: int | None = None
+    shares: Shares | None = None
+    teacher: TeacherView | None = None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether another answer was expected."""
+        return self.expected is not None and self.expected != self.says
+
+
+@dataclass(frozen=True)
+class AttentionPart:
+    """Attention of one kind, by layer and head, of words ``rows`` to words ``columns`` (first and last + 1)."""
+
+    name: str
+    weights: Float[np.ndarray, "layers heads rows columns"]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text with its words, what was asked of it, and where the network looked."""
+
+    name: str
+    words: list[Word]
+    answers: list[Answer]
+    attention: list[AttentionPart] = field(default_factory=list)
+    hidden: list[int] = field(default_factory=list)  # words the pooling could not see
+    sides: list[tuple[str, int]] = field(default_factory=list)  # where a second text begins: its name, its first word
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What the exam found of a method on this run: its grade, and why in words."""
+
+    method: str
+    grade: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that one call of ``slimlit explain`` found."""
+
+    run: str
+    source: str  # what --run takes
+    kind: str
+    examples: list[Example]
+    grades: list[Grade] | None = None
+    teacher: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the attention maps, as JSON can hold it."""
+        found = asdict(self)
+        for example in found["examples"]:
+            del example["attention"]
+        return found
