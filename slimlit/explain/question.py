@@ -89,15 +89,26 @@ def removable(batch: Batch, question: Question, special_ids: frozenset[int]) -> 
     return readable(batch, question) & ~torch.isin(input_ids(batch), specials)
 
 
-def without(batch: Batch, hidden: Bool[Tensor, "batch inputs"]) -> Batch:
-    """The batch with some inputs taken away: nothing attends to them, pooling included; the others keep their positions."""
+def without(batch: Batch, hidden: Bool[Tensor, "batch inputs"], blank: int | None = None) -> Batch:
+    """The batch with some inputs taken away: nothing attends to them, pooling included; the others keep their positions.
+
+    A place that is asked still knows its own input, which it does not only attend to but is made of.
+
+    Args:
+        batch: of texts.
+        hidden: what is taken away.
+        blank: the token read in its stead ([MASK]), so that a hidden place does not know its own input either; None
+            leaves it as it is.
+    """
     num_tokens = batch["input_ids"].shape[1]
-    mask = batch["attention_mask"] * ~hidden[:, :num_tokens]
-    found = Batch(**{**batch, "attention_mask": mask})
-    if "decoder_input_ids" in batch:
-        written = batch.get("decoder_attention_mask", torch.ones_like(batch["decoder_input_ids"]))
-        found["decoder_attention_mask"] = written * ~hidden[:, num_tokens:]
-    return found
+    parts = {"input_ids": "attention_mask", "decoder_input_ids": "decoder_attention_mask"}
+    found: dict[str, Any] = dict(batch)
+    for name, gone in zip(parts, (hidden[:, :num_tokens], hidden[:, num_tokens:]), strict=True):
+        if name in batch:
+            ids: Tensor = batch[name]  # type: ignore[literal-required]
+            found[parts[name]] = found.get(parts[name], torch.ones_like(ids)) * ~gone
+            found[name] = ids if blank is None else ids.masked_fill(gone, blank)
+    return cast(Batch, found)
 
 
 def take(batch: Batch, rows: Int[Tensor, " rows"]) -> Batch:
