@@ -86,7 +86,9 @@ def read_cases(
     Cases that are the same are read once; short texts together, so many at a time that memory stays bounded.
     """
     packed = np.packbits(cases.hidden, axis=1)
-    keys = np.concatenate([cases.rows[:, None].astype(">u4").view(np.uint8).reshape(len(cases.rows), 4), packed], axis=1)
+    keys = np.concatenate(
+        [cases.rows[:, None].astype(">u4").view(np.uint8).reshape(len(cases.rows), 4), packed], axis=1
+    )
     _, first, back = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     lengths = batch["attention_mask"].cpu().numpy().astype(bool)
     longest = np.where(lengths.any(1), lengths.shape[1] - lengths[:, ::-1].argmax(1), 1)
