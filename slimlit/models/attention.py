@@ -1,8 +1,7 @@
-"""The attention function of our networks: torch's, recorded where asked for, with quick dropout on a CPU."""
+"""The attention function of our networks: torch's, watched and changed where asked for, with quick dropout on a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -11,11 +10,11 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from slimlit.models.attention_watch import Gates, Maps, Recorded, Watch, stacks_of, watches
 from slimlit.models.dropout import can_draw_mask, dropout_mask, quicken_modules
+from slimlit.models.open_attention import attend_openly
 
 NAME = "slimlit"
-Recorded = dict[int, tuple[Tensor, Tensor, Tensor]]
-_active: ContextVar[Recorded | None] = ContextVar("slimlit_attention_recording", default=None)
 
 
 def _attend(
@@ -27,25 +26,55 @@ def _attend(
     dropout: float = 0.0,
     **settings: Any,
 ) -> tuple[Tensor, None]:
-    record = _active.get()
-    if record is not None:
-        record[len(record) + 1] = (query, key, value)
-    if dropout and can_draw_mask(query) and _is_plain(module, query, key, attention_mask, settings):
-        return _attend_with_quick_dropout(query, key, value, attention_mask, dropout, settings.get("scaling")), None
-    attended: tuple[Tensor, None] = sdpa_attention_forward(
-        module, query, key, value, attention_mask, dropout=dropout, **settings
-    )
+    watching = [watch for watch in watches.get() if id(module) in watch.stacks]
+    if not watching:
+        return _attend_unwatched(module, query, key, value, attention_mask, dropout, settings), None
+    if any(watch.is_fixed for watch in watching):
+        query, key = query.detach(), key.detach()
+    is_causal = _is_causal(module, settings)
+    kinds = [watch.kind(module, is_causal) for watch in watching]
+    if settings.get("softcap") is not None or any(watch.maps is not None for watch in watching):
+        attended, probabilities = attend_openly(query, key, value, attention_mask, is_causal, dropout, settings)
+        for watch, kind in zip(watching, kinds, strict=True):
+            if watch.maps is not None:
+                watch.maps.setdefault(kind, []).append(probabilities)
+    else:
+        attended = _attend_unwatched(module, query, key, value, attention_mask, dropout, settings)
+    for watch, kind in zip(watching, kinds, strict=True):
+        if watch.record is not None:
+            watch.record[len(watch.record) + 1] = (query, key, value)
+        gate = watch.gate(kind, query.shape[1])
+        if gate is not None:
+            attended = attended * gate.to(attended.dtype).unsqueeze(-1)
+        watch.seen[kind] += 1
+    return attended, None
+
+
+def _attend_unwatched(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    dropout: float,
+    settings: dict[str, Any],
+) -> Tensor:
+    if dropout and can_draw_mask(query) and _is_plain(module, query, key, mask, settings):
+        return _attend_with_quick_dropout(query, key, value, mask, dropout, settings.get("scaling"))
+    attended: Tensor = sdpa_attention_forward(module, query, key, value, mask, dropout=dropout, **settings)[0]
     return attended
+
+
+def _is_causal(module: nn.Module, settings: dict[str, Any]) -> bool:
+    is_causal = settings.get("is_causal")
+    return bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
 
 
 def _is_plain(module: nn.Module, query: Tensor, key: Tensor, mask: Tensor | None, settings: dict[str, Any]) -> bool:
     """Whether it is an encoder's: every token may look at every other, and no head is shared."""
-    is_causal = settings.get("is_causal")
-    if is_causal is None:
-        is_causal = getattr(module, "is_causal", True)
     extras = (settings.get(name) for name in ("position_bias", "cache", "softcap"))
     return (
-        not is_causal
+        not _is_causal(module, settings)
         and query.shape[1] == key.shape[1]
         and (mask is None or mask.dtype == torch.bool)
         and all(extra is None for extra in extras)
@@ -81,20 +110,73 @@ def quicken_dropout(network: PreTrainedModel) -> None:
 
 
 @contextmanager
+def _watched(network: PreTrainedModel, watch: Watch) -> Iterator[None]:
+    before = [(config, config._attn_implementation) for config in _configs(network)]
+    token = watches.set((*watches.get(), watch))
+    starts = {id(part): part for part in (network, network.base_model)}.values()
+    hooks = [part.register_forward_pre_hook(watch.forget) for part in starts]
+    for config, _ in before:
+        config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        for config, implementation in before:
+            config._attn_implementation = implementation
+        for hook in hooks:
+            hook.remove()
+        watches.reset(token)
+
+
+@contextmanager
 def recorded_attention(network: PreTrainedModel) -> Iterator[Recorded]:
     """Within the block, each forward pass of the encoder fills ``{layer: (queries, keys, values)}``, layers from 1.
 
     Each is ``(batch, heads, tokens, head_width)``, with gradients where gradients are on. Works for every architecture
     whose attention goes through transformers' attention interface.
     """
-    before = [(config, config._attn_implementation) for config in _configs(network)]
     record: Recorded = {}
-    token = _active.set(record)
-    for config, _ in before:
-        config._attn_implementation = NAME
-    try:
+    with _watched(network, Watch(stacks_of(network), record=record)):
         yield record
-    finally:
-        for config, implementation in before:
-            config._attn_implementation = implementation
-        _active.reset(token)
+
+
+@contextmanager
+def mapped_attention(network: PreTrainedModel) -> Iterator[Maps]:
+    """Within the block, each forward pass fills ``{kind: [probabilities of each layer]}``, with gradients where they are on.
+
+    Guarantees:
+        - the probabilities are those the network attends with, T5's biases, windows and sinks included;
+        - self and cross attention are apart, layers in order;
+        - gradients of an answer with respect to them can be asked for.
+    """
+    maps: Maps = {}
+    with _watched(network, Watch(stacks_of(network), maps=maps)):
+        yield maps
+
+
+@contextmanager
+def fixed_attention(network: PreTrainedModel) -> Iterator[None]:
+    """Within the block, who attends to whom counts as given: gradients flow through what is read, not through where.
+
+    Guarantees:
+        - what the network says is the same to the bit.
+    """
+    with _watched(network, Watch(stacks_of(network), is_fixed=True)):
+        yield
+
+
+@contextmanager
+def gated_attention(network: PreTrainedModel, gates: Gates) -> Iterator[None]:
+    """Within the block, what each head of each layer says is multiplied by its gate; gates may want gradients.
+
+    For training too, but not with gradient checkpointing, which would count its layers twice.
+
+    Guarantees:
+        - gates of one change nothing, to the bit;
+        - a gate of zero removes the head.
+
+    Args:
+        network: any whose attention goes through transformers' attention interface.
+        gates: by kind of attention, one for each head of each layer; kinds left out are not gated.
+    """
+    with _watched(network, Watch(stacks_of(network), gates=gates)):
+        yield

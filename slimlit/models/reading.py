@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from slimlit.models.attention import Recorded, recorded_attention
+from slimlit.models.attention import recorded_attention
+from slimlit.models.attention_watch import Recorded
 from slimlit.models.packing import packed_inputs
 from slimlit.models.sequence_classifier import SequenceClassifierOutput
 from slimlit.models.shares import recorded_shares
