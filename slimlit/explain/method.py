@@ -1,6 +1,6 @@
 """The contract of an explanation method: a network, a batch and a question in, one number an input out."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -10,6 +10,7 @@ from slimlit.models import PreTrainedModel
 from slimlit.types import Batch
 
 
+@runtime_checkable
 class Method(Protocol):
     """A function that says how much each input (:func:`~slimlit.explain.question.input_ids`) spoke for the answer asked.
 
