@@ -13,6 +13,8 @@ from slimlit.explain.exam.ranks import rank_correlation
 from slimlit.explain.words import Word
 
 Map = Float[np.ndarray, " words"]
+Pieces = Float[np.ndarray, " pieces"]
+Maps = Sequence[Float[np.ndarray, " _"]]  # of several texts, each with words of its own
 TOP = 3  # words that are compared as the strongest
 
 
@@ -35,7 +37,7 @@ class Agreement:
     num_left_out: int
 
 
-def agreement(ours: Sequence[Map], theirs: Sequence[Map], k: int = TOP, seed: int = 0) -> Agreement:
+def agreement(ours: Maps, theirs: Maps, k: int = TOP, seed: int = 0) -> Agreement:
     """Rank correlation and overlap of the strongest words, mean over texts with bootstrap intervals.
 
     Guarantees:
@@ -96,7 +98,7 @@ def by_common_word(
     our_words: Sequence[Word],
     theirs: Float[np.ndarray, " other_inputs"],
     their_words: Sequence[Word],
-) -> tuple[Map, Map]:
+) -> tuple[Pieces, Pieces]:
     """Both maps over the smallest pieces of the text that both tokenizers cut out whole: words, if they cut there.
 
     Guarantees:
@@ -134,7 +136,7 @@ def _spell(words: Sequence[Word]) -> tuple[str, npt.NDArray[np.int64]]:
     return "".join(pieces), np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
 
 
-def _sum_up_to(values: Map, ends: Int[np.ndarray, " words"], cuts: Int[np.ndarray, " pieces"]) -> Map:
+def _sum_up_to(values: Map, ends: Int[np.ndarray, " words"], cuts: Int[np.ndarray, " pieces"]) -> Pieces:
     pieces = np.searchsorted(cuts, ends)  # a word that ends behind a cut is of the piece that ends there
     kept = pieces < len(cuts)
     return np.bincount(pieces[kept], weights=values[kept], minlength=len(cuts))

@@ -11,7 +11,7 @@ from slimlit.explain.words import Word
 
 
 def maps(*rows: list[float]) -> list[np.ndarray]:
-    return [np.asarray(row) for row in rows]
+    return [np.asarray(row, dtype=float) for row in rows]
 
 
 def test_rank_correlation_is_spearmans_with_ties_sharing_their_mean_rank() -> None:
