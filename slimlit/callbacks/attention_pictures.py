@@ -59,7 +59,7 @@ def draw_heads(heading: str, rows: Sequence[Sequence[Cell]]) -> str:
         "change": change,
     }
     names = [str(number + 1) for number in range(max(layers, heads))]
-    caption = "heads of little importance, or much like another, are the first to prune"
+    caption = "rows: layers, columns: heads; those of little importance, or much like another, are the first to prune"
     return draw_heat_maps(heading, maps, names[:layers], names[:heads], caption)
 
 
