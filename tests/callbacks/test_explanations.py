@@ -19,7 +19,7 @@ from tests.tasks.doubles import make_task, toy_data, toy_teacher, toy_trainer
 
 @pytest.fixture(scope="module")
 def teacher(toy_model: Path, toy_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy_teacher(toy_model, toy_files, tmp_path_factory.mktemp("teacher"), epochs=4)
+    return toy_teacher(toy_model, toy_files, tmp_path_factory.mktemp("teacher"), epochs=2)
 
 
 def fit(model: Path, files: Path, teacher: Path | None, folder: Path, *callbacks: Any, **trainer: Any) -> Any:
@@ -89,6 +89,21 @@ def test_without_a_teacher_there_is_faithfulness_alone_and_every_few_validations
     again = Explanations("leave-one-out", every_n_validations=2, texts=public)
     again.load_state_dict(explained.state_dict())
     assert again._history == found["history"]
+
+
+def test_of_a_private_run_nothing_is_explained_but_public_texts(
+    toy_model: Path,
+    toy_files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("slimlit.callbacks.explanations.is_private", lambda trainer: True)
+    fit(toy_model, toy_files, None, tmp_path, Explanations(), max_steps=1, limit_val_batches=1)
+    assert not (tmp_path / "reports").exists()
+    assert "Explanations explains nothing: the texts are private" in capsys.readouterr().out
+    fit(toy_model, toy_files, None, tmp_path, Explanations(texts=["good"]), max_steps=1, val_check_interval=1)
+    assert report(tmp_path)["texts"] == "1 public texts"
 
 
 def test_a_method_that_does_not_fit_the_teacher_is_refused_before_training(
