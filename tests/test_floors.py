@@ -43,6 +43,7 @@ LIBRARIES = {
     "huggingface_hub": {"text"},
     "sacrebleu": {"text"},
     "rouge_score": {"text"},
+    "captum": {"explain"},
 }
 
 

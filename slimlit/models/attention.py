@@ -31,9 +31,11 @@ def _attend(
         return _attend_unwatched(module, query, key, value, attention_mask, dropout, settings), None
     if any(watch.is_fixed for watch in watching):
         query, key = query.detach(), key.detach()
+        settings = {name: value.detach() if isinstance(value, Tensor) else value for name, value in settings.items()}
     is_causal = _is_causal(module, settings)
     kinds = [watch.kind(module, is_causal) for watch in watching]
-    if settings.get("softcap") is not None or any(watch.maps is not None for watch in watching):
+    is_beyond_kernels = settings.get("softcap") is not None or settings.get("s_aux") is not None
+    if is_beyond_kernels or any(watch.maps is not None for watch in watching):
         attended, probabilities = attend_openly(query, key, value, attention_mask, is_causal, dropout, settings)
         for watch, kind in zip(watching, kinds, strict=True):
             if watch.maps is not None:
@@ -158,7 +160,7 @@ def fixed_attention(network: PreTrainedModel) -> Iterator[None]:
     """Within the block, who attends to whom counts as given: gradients flow through what is read, not through where.
 
     Guarantees:
-        - what the network says is the same to the bit.
+        - what the network says is the same, up to the rounding of the kernel that torch takes.
     """
     with _watched(network, Watch(stacks_of(network), is_fixed=True)):
         yield

@@ -97,7 +97,7 @@ def faithfulness(
     words: Int[Tensor, "batch inputs"] | None = None,
     blank: int | None = None,
     shares: Sequence[float] = SHARES,
-    num_random: int = 5,
+    num_random: int = 3,
     seed: int = 0,
 ) -> dict[str, Faithfulness]:
     """ERASER's comprehensiveness and sufficiency of each attribution, and of random orders of the same words.
@@ -124,8 +124,13 @@ def faithfulness(
         num_random: random orders for each example.
         seed: of the random orders.
 
+    Raises:
+        ValueError: no random order, or shares that are none.
+
     Source: DeYoung et al. 2020, arXiv:1911.03429, section 4.
     """
+    if num_random < 1 or not shares or not all(0 < share <= 1 for share in shares):
+        raise ValueError(f"{num_random} random orders and shares {list(shares)}; expected one or more, from 0 to 1")
     units = find_units(removable, words)
     examples = batch["example_id"].tolist()
     values = {name: sum_by_unit(given, units) for name, given in attributions.items()}

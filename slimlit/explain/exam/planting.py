@@ -151,9 +151,7 @@ def _asked(question: Question, like: Bool[Tensor, "batch tokens"], has_decoder: 
 def _cut(batch: Batch, kept: Bool[Tensor, "batch tokens"]) -> Batch:
     """The kept tokens of each text, moved together; of a decoder its first input."""
     parts: dict[str, Any] = {
-        name: _gather(batch[name], kept)  # type: ignore[literal-required]
-        for name in ("input_ids", "token_type_ids")
-        if name in batch
+        name: _gather(batch[name], kept) for name in ("input_ids", "token_type_ids") if name in batch
     }
     parts["attention_mask"] = _gather(torch.ones_like(batch["input_ids"]), kept)
     parts["labels"] = torch.zeros(len(kept), dtype=torch.int64, device=kept.device)

@@ -58,10 +58,11 @@ def sum_by_unit(
 
 def rank_units(values: Float[np.ndarray, "batch units"], examples: Sequence[int], seed: int) -> Orders:
     """The rank of each unit, 0 for the largest value; equal ones in an order drawn by the seed and the example's number."""
-    ranks = np.empty(values.shape, dtype=np.int64)
+    ranks = np.tile(np.arange(values.shape[1]), (len(values), 1))
     for row, (line, example) in enumerate(zip(values, examples, strict=True)):
-        drawn = np.random.default_rng([seed, example]).permutation(len(line))
-        ranks[row, drawn[np.argsort(-line[drawn], kind="stable")]] = np.arange(len(line))
+        number = int(np.isfinite(line).sum())  # those that are there stand first
+        drawn = np.random.default_rng([seed, example]).permutation(number)
+        ranks[row, drawn[np.argsort(-line[drawn], kind="stable")]] = np.arange(number)
     return ranks
 
 
