@@ -4,10 +4,12 @@ import argparse
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from experiments.reasons.measure import COMPARED, Texts, answers, chance, compare, load, maps_of, read_texts, untrained
 from experiments.reasons.plan import ARMS, FINISHED, TEACHER, arm_options, teacher_options
@@ -16,6 +18,7 @@ from slimlit.explain.exam.intervals import mean_interval
 
 HERE = Path(__file__).parent
 BASE = "sst2-teacher"
+LIKES = {"sst2-shares": "sst2-soft", "sst2-private": "sst2-soft", "sst2-pooling": "sst2-soft-of-attention"}
 Measured = dict[str, Any]
 
 
@@ -27,46 +30,51 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/reasons"), help="where runs and measurements are kept")
     parser.add_argument("--texts", type=int, default=200, help="test texts to explain")
     parser.add_argument(
-        "--student", action="append", default=[], metavar="NAME=FOLDER", help="another student to measure"
+        "--student",
+        action="append",
+        default=[],
+        metavar="NAME=FOLDER=BEFORE",
+        help="another student to measure, and the one measured here that it was made of (pruned, of 8 bits)",
     )
     parser.add_argument("--train", action="store_true", help="train the arms that are missing")
     asked = parser.parse_args()
     if asked.train:
         train(asked.runs, asked.classification, asked.data)
     texts = read_texts(asked.data, asked.texts)
-    homes = {arm.name: (arm.title, asked.runs / arm.name, arm.teacher) for arm in ARMS}
-    homes |= {name: (title, asked.classification / name, BASE) for name, title in FINISHED.items()}
-    homes |= {name: (name, Path(folder), BASE) for name, folder in (one.split("=", 1) for one in asked.student)}
-    homes |= {TEACHER: ("trained again, pooled by attention", asked.runs / TEACHER, BASE)}
+    others = [one.split("=") for one in asked.student]
+    homes = [
+        ("untrained", "before training", None, BASE),
+        (f"untrained of {TEACHER}", "before training", None, TEACHER),
+    ]
+    homes += [(name, title, asked.classification / name, BASE) for name, title in FINISHED.items()]
+    homes += [(arm.name, arm.title, asked.runs / arm.name, arm.teacher) for arm in ARMS]
+    homes += [(name, f"{name}, made of {before}", Path(folder), BASE) for name, folder, before in others]
+    homes += [(TEACHER, "trained again, pooled by attention", asked.runs / TEACHER, BASE)]
     measured: dict[str, Measured] = {}
-    known: dict[str, Any] = {}
-    for teacher in (BASE, TEACHER):
-        source = str((asked.classification if teacher == BASE else asked.runs) / teacher)
-        todo = {"untrained" if teacher == BASE else f"untrained of {teacher}": ("before training", None, teacher)}
-        todo |= {
-            name: home
-            for name, home in homes.items()
-            if home[2] == teacher and (home[1] / "student").is_dir() | (home[1] / "config.json").is_file()
-        }
-        for name, (title, folder, _) in todo.items():
-            file = asked.runs / f"{name.replace(' ', '-')}-{asked.texts}.json"
-            if not file.is_file():
-                if teacher not in known:
-                    network = load(source, texts)
-                    classes = answers(network, texts)
-                    known[teacher] = (classes, maps_of(network, texts, classes))
-                student = untrained(source, texts) if folder is None else load(str(folder), texts)
-                file.write_text(json.dumps(compare(student, texts, *known[teacher])))
-            measured[name] = {
-                "title": title,
-                "teacher": teacher,
-                "accuracy": accuracy(folder),
-                **json.loads(file.read_text()),
-            }
-            print(name, flush=True)
-    results = {"texts": len(texts.kept), "chance": chance(texts), "students": summarise(measured)}
+    for name, title, folder, teacher in homes:
+        source = (asked.classification if teacher == BASE else asked.runs) / teacher
+        if not all((one / "student").is_dir() for one in (source, folder) if one is not None):
+            continue
+        file = asked.runs / f"{name.replace(' ', '-')}-{asked.texts}.json"
+        if not file.is_file():
+            classes, theirs = of_teacher(str(source), texts)
+            student = untrained(str(source), texts) if folder is None else load(str(folder), texts)
+            file.write_text(json.dumps(compare(student, texts, classes, theirs)))
+        about = {"title": title, "teacher": teacher, "accuracy": accuracy(folder)}
+        measured[name] = {**about, **json.loads(file.read_text())}
+        print(name, flush=True)
+    likes = {**LIKES, **{name: before for name, _, before in others}}
+    results = {"texts": len(texts.kept), "chance": chance(texts), "students": summarise(measured, likes)}
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(table(results, texts))
+
+
+@cache
+def of_teacher(source: str, texts: Texts) -> tuple[Tensor, dict[str, list[np.ndarray]]]:
+    """The teacher's answers and its maps for them."""
+    network = load(source, texts)
+    classes = answers(network, texts)
+    return classes, maps_of(network, texts, classes)
 
 
 def train(runs: Path, classification: Path, shared: Path) -> None:
@@ -90,10 +98,9 @@ def accuracy(folder: Path | None) -> float | None:
     return None if file is None or not file.is_file() else float(json.loads(file.read_text())["test/accuracy"])
 
 
-def summarise(measured: dict[str, Measured]) -> dict[str, Measured]:
-    """Means with intervals (95 %), and for each arm the difference to its like without it, text by text."""
+def summarise(measured: dict[str, Measured], likes: dict[str, str]) -> dict[str, Measured]:
+    """Means with intervals (95 %), and the difference of each student to the one it is to be compared with, text by text."""
     found: dict[str, Measured] = {}
-    likes = {"sst2-shares": "sst2-soft", "sst2-private": "sst2-soft", "sst2-pooling": "sst2-soft-of-attention"}
     for name, one in measured.items():
         values = {key: np.asarray(value, dtype=float) for key, value in one.items() if isinstance(value, list)}
         found[name] = {key: one[key] for key in ("title", "teacher", "accuracy")}

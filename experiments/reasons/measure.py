@@ -27,7 +27,7 @@ SHARES = (0.1, 0.2, 0.5)
 LEAST_WORDS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Texts:
     """The first texts of a test file, their words, and which of their tokens are words."""
 
