@@ -16,7 +16,7 @@ from slimlit.explain.exam.faithfulness import faithfulness
 from slimlit.explain.exam.ranks import rank_correlation
 from slimlit.explain.exam.removal import count_units, find_units, sum_by_unit
 from slimlit.explain.methods import METHODS
-from slimlit.explain.question import Question, removable
+from slimlit.explain.question import Question, removable, take
 from slimlit.explain.words import find_words
 from slimlit.models import Head, Pretrained, Shrunk, read
 from slimlit.types import Batch
@@ -86,7 +86,8 @@ def maps_of(network: PreTrainedModel, texts: Texts, classes: Tensor) -> dict[str
 def answers(network: PreTrainedModel, texts: Texts) -> Tensor:
     """The class the network gives each text."""
     with torch.no_grad():
-        parts = [read(network, _rows(texts.batch, start)).logits for start in range(0, len(texts.counts), 50)]
+        rows = torch.arange(len(texts.counts)).split(50)
+        parts = [read(network, take(texts.batch, some)).logits for some in rows]
     return torch.cat(parts).argmax(dim=-1)
 
 
@@ -127,7 +128,3 @@ def compare(
 def chance(texts: Texts) -> float:
     """The overlap of the strongest words of random maps."""
     return float(np.mean([chance_overlap(int(count)) for count in texts.counts[texts.kept]]))
-
-
-def _rows(batch: Batch, start: int) -> Batch:
-    return Batch(**{name: part[start : start + 50] for name, part in batch.items()})  # type: ignore[typeddict-item, index]
