@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from experiments.reasons.measure import COMPARED, Texts, answers, chance, compare, load, maps_of, read_texts, untrained
+from experiments.reasons.measure import (
+    COMPARED,
+    Maps,
+    Texts,
+    answers,
+    chance,
+    compare,
+    load,
+    maps_of,
+    read_texts,
+    untrained,
+)
 from experiments.reasons.plan import ARMS, FINISHED, TEACHER, arm_options, teacher_options
 from slimlit.explain.agreement import TOP
 from slimlit.explain.exam.intervals import mean_interval
@@ -58,8 +69,9 @@ def main() -> None:
         file = asked.runs / f"{name.replace(' ', '-')}-{asked.texts}.json"
         if not file.is_file():
             classes, theirs = of_teacher(str(source), texts)
-            student = untrained(str(source), texts) if folder is None else load(str(folder), texts)
-            file.write_text(json.dumps(compare(student, texts, classes, theirs)))
+            own = texts if folder is None else read_texts(asked.data, asked.texts, str(folder))
+            student = untrained(str(source), own) if folder is None else load(str(folder), own)
+            file.write_text(json.dumps(compare(student, own, classes, theirs, texts)))
         about = {"title": title, "teacher": teacher, "accuracy": accuracy(folder)}
         measured[name] = {**about, **json.loads(file.read_text())}
         print(name, flush=True)
@@ -70,7 +82,7 @@ def main() -> None:
 
 
 @cache
-def of_teacher(source: str, texts: Texts) -> tuple[Tensor, dict[str, list[np.ndarray]]]:
+def of_teacher(source: str, texts: Texts) -> tuple[Tensor, Maps]:
     """The teacher's answers and its maps for them."""
     network = load(source, texts)
     classes = answers(network, texts)
