@@ -84,7 +84,7 @@ class Output:
     likeliest words alone gives ``top``.
 
     Layers count from 1; ``hidden_states[0]`` is what enters layer 1. Queries, keys and values are those of the
-    layer's self-attention, split into its own heads.
+    layer's self-attention, split into its own heads. ``shares`` are what each token adds to each logit of a text, exactly.
     """
 
     logits: Float[Tensor, "batch *answers classes"]
@@ -93,6 +93,7 @@ class Output:
     keys: Mapping[int, Float[Tensor, "batch heads tokens head_width"]] = field(default_factory=dict)
     values: Mapping[int, Float[Tensor, "batch heads tokens head_width"]] = field(default_factory=dict)
     pooling_weights: Float[Tensor, "batch pooling_heads tokens"] | None = None
+    shares: Float[Tensor, "batch tokens classes"] | None = None
     words: WordHead | None = None
     word_states: Float[Tensor, "batch answers width"] | None = None
     top: TopWords | None = None
@@ -106,4 +107,4 @@ class Configured(Protocol):
 
 
 Needs = frozenset[str]
-"""Names of parts of an :class:`Output`: ``"logits"``, ``"words"``, ``"hidden_states.3"``, ``"queries.6"``, ``"keys.6"``, ``"values.6"``."""
+"""Names of parts of an :class:`Output`: ``"logits"``, ``"words"``, ``"pooling_weights"``, ``"shares"``, ``"hidden_states.3"``, ``"queries.6"``, ``"keys.6"``, ``"values.6"``."""

@@ -5,6 +5,7 @@ from slimlit.callbacks.canaries import Canaries
 from slimlit.callbacks.differential_privacy import DifferentialPrivacy
 from slimlit.callbacks.entity_report import EntityReport
 from slimlit.callbacks.evaluation_report import EvaluationReport
+from slimlit.callbacks.explanations import Explanations
 from slimlit.callbacks.generation_report import GenerationReport
 from slimlit.callbacks.reply_report import ReplyReport
 from slimlit.callbacks.student_writes import StudentWrites
@@ -16,6 +17,7 @@ __all__ = [
     "DifferentialPrivacy",
     "EntityReport",
     "EvaluationReport",
+    "Explanations",
     "GenerationReport",
     "ReplyReport",
     "StudentWrites",

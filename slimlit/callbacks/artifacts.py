@@ -61,6 +61,13 @@ def show(
         logger.log_metrics(shown, step=trainer.global_step)
 
 
+def log_now(trainer: Trainer, numbers: Mapping[str, float]) -> None:
+    """Log numbers at once, in the row of the step just made, wherever a run logs; on rank 0 only."""
+    if trainer.is_global_zero:
+        for logger in trainer.loggers:
+            logger.log_metrics(dict(numbers), step=max(0, trainer.global_step - 1))
+
+
 def _cell(value: Cell) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"

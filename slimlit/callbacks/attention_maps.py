@@ -1,43 +1,38 @@
-"""AttentionMaps: where the student's pooling and layers look in a few fixed texts, as training goes on."""
+"""AttentionMaps: where the student's pooling and layers look in a few fixed texts, and which heads matter, as training goes on."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
+from torch import Tensor
 
-from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, keep_text, show
-from slimlit.callbacks.attention_page import UNSCORED, attention_page
+from slimlit.callbacks.artifacts import Cell, keep_picture, keep_table, keep_text, log_now, show
+from slimlit.callbacks.attention_numbers import Look, head_numbers, heads_table, look, pooling_numbers
+from slimlit.callbacks.attention_page import attention_page
+from slimlit.callbacks.attention_pictures import (
+    COLUMNS,
+    HEADS,
+    draw_heads,
+    draw_layer,
+    draw_pooling,
+    predicted_label,
+    weights_table,
+)
 from slimlit.callbacks.differential_privacy import is_private
-from slimlit.explain.attention import attention_probabilities
-from slimlit.explain.heat_map import draw_heat_maps
-from slimlit.explain.word_strip import draw_word_strips
-from slimlit.explain.words import Word, find_words, map_by_word, sum_by_word, words_of_tokens
-from slimlit.models import read
+from slimlit.callbacks.fixed_examples import FixedExamples, find_examples
+from slimlit.explain.methods.reading import undisturbed
 from slimlit.tasks.base import Task
-from slimlit.types import Batch, Output
-
-_COLUMNS = ("example_id", "label", "predicted", "head", "position", "word", "weight")
-
-
-@dataclass(frozen=True)
-class _Example:
-    row: int
-    label: str
-    words: list[Word]
 
 
 class AttentionMaps(Callback):
     """Draw pooling weights over words, and attention of chosen layers, on the same few examples again and again.
 
     They are diagnostics of training and say so: nothing here has been scored against a random explanation.
-    Writes ``attention/step-000123/*.svg``, ``weights.tsv`` beside them and ``attention/index.html`` over all steps.
+    Writes ``attention/step-000123/*.svg``, ``weights.tsv`` and ``heads.tsv`` beside them and ``attention/index.html`` over all
+    steps. Logs, as ``attention/...``, how widely pooling and heads look (spread, 0 to 1), how far they moved since the first
+    drawing (change, 0 to 1), how unlike each other the heads of a layer are (distance, 0 to 1), and the share of heads that has
+    nine tenths of all importance to the loss.
 
     Guarantees:
         - the examples are the same in every run on the same data: the first of each label in turn;
@@ -70,7 +65,8 @@ class AttentionMaps(Callback):
         self.every_n_steps = every_n_steps
         self.split = split
         self.texts = texts or []
-        self._examples: list[_Example] = []
+        self._found: FixedExamples | None = None
+        self._first: dict[str, Tensor] = {}
         self._drawn_at = -1
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -94,120 +90,87 @@ class AttentionMaps(Callback):
         if self.every_n_steps is None:
             self._draw(trainer, pl_module)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the first drawing saw: a resumed run goes on measuring change from there."""
+        return dict(self._first)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
+        self._first = dict(state_dict)
+
     def _draw(self, trainer: Trainer, pl_module: LightningModule) -> None:
         step = trainer.global_step
         if not trainer.is_global_zero or step == self._drawn_at or (not self.texts and is_private(trainer)):
             return
         self._drawn_at = step
         assert isinstance(pl_module, Task)
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        split = data.encode(self.texts) if self.texts else data.splits[self.split]
-        rows = list(range(len(self.texts))) or choose_examples(split.label_ids, self.num_examples)
-        batch: Batch = trainer.strategy.batch_to_device(split.batch(rows))
-        needs = frozenset(f"{part}.{layer}" for part in ("queries", "keys") for layer in self.layers)
-        with _evaluating(pl_module.student), torch.no_grad(), trainer.precision_plugin.forward_context():
-            output = read(pl_module.student, batch, needs)
-        if output.pooling_weights is None and not self.layers:
+        if self._found is None:
+            self._found = find_examples(trainer, self.num_examples, self.split, self.texts)
+        with trainer.precision_plugin.forward_context():
+            with undisturbed(pl_module.student, gradients=False):
+                now = look(pl_module, self._found.batch)
+            self._check(pl_module, now)
+            numbers, heads = self._measure(pl_module, self._found, now)
+        folder, pages = f"attention/step-{step:06d}", self._pages(trainer, self._found, now)
+        weights = self._weights(trainer, self._found, now)
+        keep_table(trainer, f"{folder}/weights.tsv", COLUMNS, weights)
+        tables: dict[str, tuple[Sequence[str], list[list[Cell]]]] = {"attention/weights": (COLUMNS, weights)}
+        if heads:
+            pages["attention/heads"] = draw_heads(f"attention heads, step {step}", heads)
+            tables["attention/heads_table"] = (HEADS, heads)
+            keep_picture(trainer, f"{folder}/heads.svg", pages["attention/heads"])
+            keep_table(trainer, f"{folder}/heads.tsv", HEADS, heads)
+        keep_text(trainer, "attention/index.html", attention_page(Path(trainer.default_root_dir) / "attention"))
+        log_now(trainer, numbers)
+        show(trainer, pages, tables)
+
+    def _check(self, task: Task, now: Look) -> None:
+        name = type(task.student).__name__
+        if now.output.pooling_weights is None and not self.layers:
             raise ValueError(
-                f"AttentionMaps has nothing to draw: a {type(pl_module.student).__name__} has no attention pooling\n"
+                f"AttentionMaps has nothing to draw: a {name} has no attention pooling\n"
                 "name encoder layers in AttentionMaps.layers, or give the student a pooling"
             )
-        if not self._examples:
-            self._examples = [_find_example(data, split, row, batch["input_ids"][i]) for i, row in enumerate(rows)]
-        pages: dict[str, str] = {}
-        table: list[list[Cell]] = []
-        for number, example in enumerate(self._examples):
-            predicted, says = _prediction(output, number, data.labels)
-            heading = f"{'public text' if self.texts else f'{self.split} example'} {example.row}, step {step}"
-            pictures = self._pictures(number, example, heading, says, output, batch)
-            for name, picture in pictures.items():
-                keep_picture(trainer, f"attention/step-{step:06d}/{name}.svg", picture)
-            pages[f"attention/example_{example.row}"] = "".join(pictures.values())
-            table += _table(number, example, predicted, output)
-        keep_table(trainer, f"attention/step-{step:06d}/weights.tsv", _COLUMNS, table)
-        keep_text(trainer, "attention/index.html", attention_page(Path(trainer.default_root_dir) / "attention"))
-        show(trainer, pages, {"attention/weights": (_COLUMNS, table)})
-
-    def _pictures(
-        self, number: int, example: _Example, heading: str, says: str, output: Output, batch: Batch
-    ) -> dict[str, str]:
-        words, pictures = example.words, {}
-        num_tokens = sum(len(word.tokens) for word in words)
-        line = f"label: {example.label}, {says}"
-        if output.pooling_weights is not None:
-            weights = sum_by_word(output.pooling_weights[number, :, :num_tokens].float().cpu(), words).numpy()
-            hidden: set[int] = set()
-            if "pooling_mask" in batch:
-                seen = batch["pooling_mask"][number].tolist()
-                hidden = {place for place, word in enumerate(words) if not any(seen[token] for token in word.tokens)}
-            strips = {f"pooling head {head + 1}": weights[head] for head in range(len(weights))}
-            caption = f"where the pooling looked ({UNSCORED})"
-            pictures[f"example-{example.row:05d}"] = draw_word_strips(heading, [line], words, strips, caption, hidden)
-        names = [word.text for word in words]
         for layer in self.layers:
-            mask = batch["attention_mask"][[number]]
-            attention = attention_probabilities(output.queries[layer][[number]], output.keys[layer][[number]], mask)
-            maps = map_by_word(attention[0, :, :num_tokens, :num_tokens].cpu(), words).numpy()
-            pictures[f"example-{example.row:05d}-layer-{layer}"] = draw_heat_maps(
-                f"{heading}, layer {layer}",
-                {f"head {head + 1}": maps[head] for head in range(len(maps))},
-                names,
-                names,
-                f"where each word (row) looked in layer {layer} ({UNSCORED})",
-                least=3.0 / max(1, len(words)),
-            )
-        return pictures
+            if not 1 <= layer <= len(now.layers):
+                depth = f"expected 1 to {len(now.layers)}" if now.layers else "its attention cannot be read"
+                raise ValueError(f"AttentionMaps.layers names layer {layer} of a {name}; {depth}")
 
+    def _measure(self, task: Task, found: FixedExamples, now: Look) -> tuple[dict[str, float], list[list[Cell]]]:
+        """Numbers to log, and the table of heads."""
+        numbers: dict[str, float] = {}
+        heads: list[list[Cell]] = []
+        if now.output.pooling_weights is not None:
+            weights = now.output.pooling_weights.float()
+            first = self._first.setdefault("pooling", weights.cpu()).to(weights.device)
+            numbers |= pooling_numbers(weights, first, found.batch)
+        if now.layers:
+            heads = heads_table(task, found.batch, now, self._first.setdefault("heads", now.maps.cpu()))
+            numbers |= head_numbers(heads)
+        return numbers, heads
 
-def choose_examples(label_ids: np.ndarray, count: int) -> list[int]:
-    """The first examples of each label in turn, at most ``count``, in the order of the data."""
-    taken: Counter[int] = Counter()
-    turns = []
-    for row, label in enumerate(label_ids.tolist()):
-        turns.append((taken[label], row))
-        taken[label] += 1
-    return sorted(row for _, row in sorted(turns)[:count])
+    def _pages(self, trainer: Trainer, found: FixedExamples, now: Look) -> dict[str, str]:
+        """Pictures by example, each kept as a file too."""
+        labels, step, pages = trainer.datamodule.labels, trainer.global_step, {}  # type: ignore[attr-defined]
+        for number, example in enumerate(found.examples):
+            heading, name = f"{found.name} {example.row}, step {step}", f"example-{example.row:05d}"
+            pictures = {}
+            if now.output.pooling_weights is not None:
+                says = predicted_label(now.output, number, labels)[1]
+                pictures[name] = draw_pooling(number, example, heading, says, now.output, found.batch)
+            for layer in self.layers:
+                pictures[f"{name}-layer-{layer}"] = draw_layer(example, heading, layer, now.layers[layer - 1][number])
+            for file, picture in pictures.items():
+                keep_picture(trainer, f"attention/step-{step:06d}/{file}.svg", picture)
+            pages[f"attention/example_{example.row}"] = "".join(pictures.values())
+        return pages
 
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def _find_example(data: Any, split: Any, row: int, input_ids: torch.Tensor) -> _Example:
-    tokenizer = data.tokenizer
-    label = int(split.label_ids[row])
-    ids = input_ids[: int(split.lengths[row])].tolist()
-    texts = [split.texts[row]] if split.pairs is None else [split.texts[row], split.pairs[row]]
-    encoding = tokenizer(*texts, truncation=True, max_length=len(ids)).encodings[0]
-    # a data module may have changed the text before the tokenizer saw it: then the tokens are all there is to show
-    words = (
-        find_words(encoding, texts) if encoding.ids == ids else words_of_tokens(tokenizer.convert_ids_to_tokens(ids))
-    )
-    return _Example(row, data.labels[label] if label >= 0 else "unknown", words)
-
-
-def _prediction(output: Output, number: int, labels: Sequence[str]) -> tuple[str, str]:
-    if output.logits.dim() == 3:
-        return "", "student: a tag a word"
-    probabilities = torch.softmax(output.logits[number].float(), dim=-1)
-    best = int(probabilities.argmax())
-    return labels[best], f"student: {labels[best]} ({float(probabilities[best]):.2f})"
-
-
-def _table(number: int, example: _Example, predicted: str, output: Output) -> list[list[Cell]]:
-    if output.pooling_weights is None:
-        return []
-    num_tokens = sum(len(word.tokens) for word in example.words)
-    weights = sum_by_word(output.pooling_weights[number, :, :num_tokens].float().cpu(), example.words).tolist()
-    return [
-        [example.row, example.label, predicted, head + 1, place, word.text, weights[head][place]]
-        for head in range(len(weights))
-        for place, word in enumerate(example.words)
-    ]
+    def _weights(self, trainer: Trainer, found: FixedExamples, now: Look) -> list[list[Cell]]:
+        if now.output.pooling_weights is None:
+            return []
+        labels = trainer.datamodule.labels  # type: ignore[attr-defined]
+        return [
+            row
+            for number, example in enumerate(found.examples)
+            for row in weights_table(number, example, predicted_label(now.output, number, labels)[0], now.output)
+        ]

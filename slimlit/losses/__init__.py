@@ -4,7 +4,9 @@ from slimlit.losses.attention_relations import AttentionRelations
 from slimlit.losses.base import Loss
 from slimlit.losses.hard_labels import HardLabels
 from slimlit.losses.hidden_states import HiddenStates
+from slimlit.losses.pooling_weights import PoolingWeights
 from slimlit.losses.soft_targets import SoftTargets
+from slimlit.losses.token_shares import TokenShares
 from slimlit.losses.top_targets import TopTargets
 from slimlit.losses.vocabulary_labels import VocabularyLabels
 from slimlit.losses.vocabulary_targets import VocabularyTargets
@@ -15,7 +17,9 @@ __all__ = [
     "HardLabels",
     "HiddenStates",
     "Loss",
+    "PoolingWeights",
     "SoftTargets",
+    "TokenShares",
     "TopTargets",
     "VocabularyLabels",
     "VocabularyTargets",

@@ -5,12 +5,14 @@ from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from slimlit.models.attention import recorded_attention
 from slimlit.models.attention_watch import Recorded
 from slimlit.models.packing import packed_inputs
 from slimlit.models.sequence_classifier import SequenceClassifierOutput
+from slimlit.models.shares import recorded_shares
 from slimlit.models.word_head import unread_words
 from slimlit.types import Batch, Needs, Output, WordHead
 
@@ -18,6 +20,8 @@ _INPUTS = (
     *("input_ids", "attention_mask", "token_type_ids", "pooling_mask", "position_ids"),
     *("decoder_input_ids", "decoder_attention_mask"),
 )
+WHOLE = frozenset({"logits", "words", "pooling_weights", "shares"})
+"""The outputs that no layer has."""
 
 
 def read(network: PreTrainedModel, batch: Batch, needs: Needs = frozenset()) -> Output:
@@ -26,24 +30,30 @@ def read(network: PreTrainedModel, batch: Batch, needs: Needs = frozenset()) -> 
     Where ``needs`` has ``"words"``, a language model's logits are not made; :attr:`~slimlit.types.Output.words` is.
 
     Raises:
-        ValueError: a need that is no part of an :class:`~slimlit.types.Output`, or a layer the network lacks.
+        ValueError: a need that is no part of an :class:`~slimlit.types.Output`, or a layer, a pooling or shares that the
+            network lacks.
     """
     layers = _layers(needs, depth(network.config))
     hidden = bool(layers["hidden_states"])
     is_recorded = bool(layers["queries"] or layers["keys"] or layers["values"])
     record: Recorded = {}
     words: list[WordHead] = []
+    shares: list[Tensor] = []
     with ExitStack() as watching:
         if is_recorded:
             record = watching.enter_context(recorded_attention(network))
         if "words" in needs:
             words = watching.enter_context(unread_words(network))
+        if "shares" in needs:
+            shares = watching.enter_context(recorded_shares(network))
         answer = _run(network, batch, hidden)
     if is_recorded and not record:
         raise ValueError(
             f"the attention of {type(network.base_model).__name__} cannot be read: it does not go through transformers' "
             "attention interface\nleave out losses and maps of its attention, or use another encoder"
         )
+    if "pooling_weights" in needs and not isinstance(answer, SequenceClassifierOutput):
+        raise ValueError(f"a {type(network).__name__} has no pooling whose weights could be read")
     states = _states(answer) if hidden else ()
     return Output(
         logits=answer.logits[..., :0] if words else answer.logits,
@@ -53,6 +63,7 @@ def read(network: PreTrainedModel, batch: Batch, needs: Needs = frozenset()) -> 
         values={layer: record[layer][2] for layer in layers["values"]},
         pooling_weights=answer.pooling_weights if isinstance(answer, SequenceClassifierOutput) else None,
         words=words[-1] if words else None,
+        shares=shares[-1] if shares else None,
     )
 
 
@@ -89,12 +100,12 @@ def _accepted_inputs(network_class: type[PreTrainedModel]) -> frozenset[str]:
 @cache
 def _layers(needs: Needs, num_layers: int) -> dict[str, tuple[int, ...]]:
     layers: dict[str, tuple[int, ...]] = {"hidden_states": (), "queries": (), "keys": (), "values": ()}
-    for need in sorted(needs - {"logits", "words"}):
+    for need in sorted(needs - WHOLE):
         part, _, number = need.partition(".")
         lowest = 0 if part == "hidden_states" else 1
         if part not in layers or not number.isdigit():
             raise ValueError(
-                f"no output is called {need!r}; there are logits, words and {', '.join(layers)} with a layer: queries.2"
+                f"no output is called {need!r}; there are {', '.join(sorted(WHOLE))} and {', '.join(layers)} with a layer: queries.2"
             )
         if not lowest <= int(number) <= num_layers:
             raise ValueError(

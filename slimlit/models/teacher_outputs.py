@@ -20,6 +20,7 @@ MANIFEST = "manifest.json"
 Identity = dict[str, Any]
 TOP = ("top_logs", "top_words", "top_rest")
 OF_WORDS = ("words", *TOP)  # kept in the place of a language model's logits
+OF_TOKENS = ("pooling_weights", "shares")  # of a classifier's tokens, heads or classes last
 
 
 @runtime_checkable
@@ -144,6 +145,7 @@ class TeacherOutputs:
         width = tokens if answers is None else answers
         groups: dict[str, dict[int, Tensor]] = {"hidden_states": {}, "queries": {}, "keys": {}, "values": {}}
         answered: dict[str, Tensor] = {}
+        of_tokens: dict[str, Tensor] = {}
         for name, flat in self.states.items():
             state = _padded(flat, self.starts[rows], self.answers[rows] * (rows >= 0), width)
             if name in OF_WORDS:
@@ -151,6 +153,9 @@ class TeacherOutputs:
                 continue
             if name == "logits":
                 logits = state.to(example_id.device)
+                continue
+            if name in OF_TOKENS:
+                of_tokens[name] = state.to(example_id.device)
                 continue
             part, _, layer = name.partition(".")
             state = state if part == "hidden_states" else state.transpose(1, 2)
@@ -162,7 +167,10 @@ class TeacherOutputs:
             logs, words, rest = (answered[name] for name in TOP)
             top = TopWords(logs, words.long(), rest)
         inner = (groups["hidden_states"], groups["queries"], groups["keys"], groups["values"])
-        return Output(logits, *inner, word_states=answered.get("words"), top=top)
+        weights = of_tokens["pooling_weights"].transpose(1, 2) if "pooling_weights" in of_tokens else None
+        return Output(
+            logits, *inner, weights, word_states=answered.get("words"), top=top, shares=of_tokens.get("shares")
+        )
 
 
 def _padded(flat: Tensor, starts: Tensor, lengths: Tensor, tokens: int) -> Tensor:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from slimlit.models.reading import WHOLE
 from slimlit.models.teacher_outputs import (
     MANIFEST,
     OF_WORDS,
@@ -108,8 +109,12 @@ def _named(output: Output, needs: Sequence[str]) -> dict[str, Tensor]:
         "keys": output.keys,
         "values": output.values,
     }
+    if "pooling_weights" in needs and output.pooling_weights is not None:
+        named["pooling_weights"] = output.pooling_weights.transpose(1, 2)
+    if "shares" in needs and output.shares is not None:
+        named["shares"] = output.shares
     for need in needs:
-        if need not in ("logits", *OF_WORDS):
+        if need not in (*WHOLE, *OF_WORDS):
             part, _, layer = need.partition(".")
             state = parts[part][int(layer)]
             named[need] = state if part == "hidden_states" else state.transpose(1, 2)

@@ -10,7 +10,9 @@ import pytest
 import torch
 from lightning.pytorch import seed_everything
 
-from slimlit.callbacks.attention_maps import AttentionMaps, choose_examples
+from slimlit.callbacks.attention_maps import AttentionMaps
+from slimlit.callbacks.fixed_examples import choose_examples
+from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.models import Pretrained
 from slimlit.tasks import SequenceClassification
 from tests.tasks.doubles import make_task, toy_data, toy_trainer
@@ -32,8 +34,9 @@ def test_pictures_and_a_table_are_written_before_training_and_after_each_epoch(
     assert steps == ["index.html", "step-000000", "step-000020", "step-000040"]
     files = sorted(path.name for path in (tmp_path / "attention" / "step-000040").iterdir())
     examples = ["example-00000", "example-00001", "example-00002"]
-    assert files == sorted([f"{e}{part}.svg" for e in examples for part in ("", "-layer-2")] + ["weights.tsv"])
-    for picture in (tmp_path / "attention").glob("*/*.svg"):
+    heads = ["heads.svg", "heads.tsv"]
+    assert files == sorted([f"{e}{part}.svg" for e in examples for part in ("", "-layer-2")] + ["weights.tsv", *heads])
+    for picture in (tmp_path / "attention").glob("*/example*.svg"):
         said = " ".join(ElementTree.fromstring(picture.read_text(encoding="utf-8")).itertext())
         assert "not yet scored: not an explanation" in said
 
@@ -56,14 +59,41 @@ def test_the_page_shows_every_picture_of_every_step(toy_model: Path, toy_files: 
     fit(toy_model, toy_files, tmp_path, AttentionMaps(num_examples=2))
     page = (tmp_path / "attention" / "index.html").read_text(encoding="utf-8")
     pictures = [str(path.relative_to(tmp_path / "attention")) for path in (tmp_path / "attention").glob("*/*.svg")]
-    assert len(pictures) == 6
+    assert len(pictures) == 9
     assert all(f'src="{path}"' in page for path in pictures)
     assert "not yet scored: not an explanation" in page
 
 
+def test_how_pooling_and_heads_change_is_logged_and_every_head_is_in_the_table(
+    toy_model: Path, toy_files: Path, tmp_path: Path
+) -> None:
+    seed_everything(1)
+    metrics = MetricsFile(tmp_path / "metrics.csv")
+    fit(toy_model, toy_files, tmp_path, AttentionMaps(num_examples=3), logger=[metrics], log_every_n_steps=1000)
+    with (tmp_path / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        logged = [row for row in csv.DictReader(file) if row["attention/pooling_change"]]
+    assert [row["step"] for row in logged] == ["0", "19", "39"]
+    change = [float(row["attention/pooling_change"]) for row in logged]
+    assert change[0] == 0.0 < change[1] <= 1.0
+    assert float(logged[0]["attention/pooling_spread"]) == pytest.approx(1.0)  # fresh, it is mean pooling
+    for name in ("pooling_top", "heads_needed", "head_distance", "head_spread", "head_change"):
+        assert all(0.0 <= float(row[f"attention/{name}"]) <= 1.0 for row in logged)
+    with (tmp_path / "attention" / "step-000040" / "heads.tsv").open(encoding="utf-8", newline="") as file:
+        heads = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["layer"], row["head"]) for row in heads] == [("1", "1"), ("1", "2"), ("2", "1"), ("2", "2")]
+    assert all(float(row["importance"]) > 0 for row in heads)
+
+
+def test_change_is_measured_from_the_first_drawing_also_when_resumed() -> None:
+    first, resumed = AttentionMaps(), AttentionMaps()
+    first._first = {"pooling": torch.ones(1, 1, 2) / 2}
+    resumed.load_state_dict(first.state_dict())
+    assert torch.equal(resumed._first["pooling"], first._first["pooling"])
+
+
 def test_training_is_the_same_bit_for_bit_with_and_without_it(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
     plain = fit(toy_model, toy_files, tmp_path / "plain", max_epochs=1)
-    drawn = fit(toy_model, toy_files, tmp_path / "drawn", AttentionMaps(layers=[1], every_n_steps=3), max_epochs=1)
+    drawn = fit(toy_model, toy_files, tmp_path / "drawn", AttentionMaps(layers=[1], every_n_steps=8), max_epochs=1)
     pairs = zip(plain.student.parameters(), drawn.student.parameters(), strict=True)
     assert all(torch.equal(first, second) for first, second in pairs)
     assert drawn.student.training

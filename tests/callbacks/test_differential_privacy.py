@@ -439,7 +439,7 @@ def test_a_private_run_shows_no_text_but_public_ones(toy_model: Path, toy_files:
     assert not (silent / "attention").exists()
     fit_showing(tmp_path / "public", AttentionMaps(texts=["a public sentence", "another one"]))
     drawn = list((tmp_path / "public" / "attention").glob("*/*.svg"))
-    assert {path.name for path in drawn} == {"example-00000.svg", "example-00001.svg"}
+    assert {path.name for path in drawn} == {"example-00000.svg", "example-00001.svg", "heads.svg"}
     texts = [text for split in splits.values() for text in split.texts]
     for file in [path for path in tmp_path.rglob("*") if path.is_file()]:
         content = file.read_text(encoding="utf-8", errors="replace")

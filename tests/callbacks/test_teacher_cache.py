@@ -1,14 +1,14 @@
 """With a TeacherCache the teacher runs once, training is the same, and nothing wrong is ever used."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from lightning.pytorch import seed_everything
 
 from slimlit.callbacks.teacher_cache import TeacherCache
-from slimlit.losses import HardLabels, HiddenStates, Loss, SoftTargets, WeightedSum
+from slimlit.losses import HardLabels, HiddenStates, Loss, PoolingWeights, SoftTargets, TokenShares, WeightedSum
 from slimlit.models import Head, Pretrained, Shrunk
 from slimlit.tasks import SequenceClassification
 from slimlit.types import Batch
@@ -64,6 +64,26 @@ class Distilling:
 @pytest.fixture
 def distilling(toy_model: Path, toy_files: Path, teacher: Path, tmp_path: Path) -> Distilling:
     return Distilling(toy_model, toy_files, teacher, tmp_path)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_reasons_are_kept_as_the_live_teacher_gives_them(
+    toy_model: Path, toy_files: Path, tmp_path: Path, pooling: Literal["mean", "attention"]
+) -> None:
+    seed_everything(1)
+    parts: dict[str, Loss] = {"shares": TokenShares()} | ({"pooling": PoolingWeights()} if pooling != "mean" else {})
+    task = make_task(Shrunk(layers=[1], pooling="attention"), Pretrained(str(toy_model), pooling), WeightedSum(parts))
+    task.teacher_network.is_trained_for = lambda head: True  # type: ignore[union-attr, method-assign]
+    keeper = cache(tmp_path)
+    toy_trainer(tmp_path, callbacks=[keeper], max_steps=2).fit(task, datamodule=toy_data(toy_model, toy_files))
+    batch = task.trainer.datamodule.splits["validation"].batch([2, 0, 1])  # type: ignore[attr-defined]
+    kept = keeper.outputs["validation"].rows(batch["example_id"], batch["input_ids"].shape[1])
+    live = task.ask_teacher(batch, task.teacher_needs)
+    assert live.shares is not None
+    torch.testing.assert_close(kept.shares, live.shares)
+    assert (kept.pooling_weights is None) == (pooling == "mean")
+    if kept.pooling_weights is not None:
+        torch.testing.assert_close(kept.pooling_weights, live.pooling_weights)
 
 
 def weights(task: SequenceClassification) -> list[torch.Tensor]:

@@ -54,6 +54,10 @@ def make_output(batch: Batch, seed: int, heads: int = 2, head_width: int = 3, cl
         queries=layers(),
         keys=layers(),
         values=layers(),
+        pooling_weights=torch.softmax(
+            draw(size, 2, tokens).masked_fill(batch["attention_mask"].unsqueeze(1) == 0, float("-inf")), dim=-1
+        ),
+        shares=draw(size, tokens, classes),
     )
 
 
@@ -64,4 +68,11 @@ def change(output: Output, how: Callable[[Tensor, int], Tensor]) -> Output:
         for name in ("queries", "keys", "values")
     }
     hidden = {layer: how(tensor, 1) for layer, tensor in output.hidden_states.items()}
-    return Output(output.logits, hidden, **vectors)
+    weights, shares = output.pooling_weights, output.shares
+    return Output(
+        output.logits,
+        hidden,
+        **vectors,
+        pooling_weights=None if weights is None else how(weights, 2),
+        shares=None if shares is None else how(shares, 1),
+    )

@@ -1,12 +1,25 @@
+from dataclasses import replace
+
 import jsonargparse
 import pytest
 import torch
 from torch import Tensor
+from transformers import BertConfig
 
-from slimlit.losses import AttentionRelations, HardLabels, HiddenStates, Loss, SoftTargets, WeightedSum
+from slimlit.losses import (
+    AttentionRelations,
+    HardLabels,
+    HiddenStates,
+    Loss,
+    PoolingWeights,
+    SoftTargets,
+    TokenShares,
+    WeightedSum,
+)
+from slimlit.models import SequenceClassifierConfig
 from slimlit.types import Batch, Output
 
-from .inputs import Config, Network, change, make_batch, make_output
+from .inputs import Network, change, make_batch, make_output
 
 LENGTHS = [4, 1, 3]
 
@@ -18,12 +31,19 @@ def every_loss() -> dict[str, Loss]:
         "soft": SoftTargets(2.0),
         "hidden": HiddenStates([(1, 2), (2, 0)]),
         "relations": AttentionRelations(2, 1, relation_heads=6, weights=(1.0, 0.5, 2.0)),
+        "pooling": PoolingWeights(),
+        "shares": TokenShares(),
     }
     losses["sum"] = WeightedSum(dict(losses), {"soft": 0.5, "relations": 3.0})
     torch.manual_seed(0)
     for loss in losses.values():
-        loss.prepare(Network(Config(6, 2)), Network(Config(12, 3)))
+        loss.prepare(Network(config(6, 2)), Network(config(12, 3)))
     return losses
+
+
+def config(width: int, heads: int) -> SequenceClassifierConfig:
+    encoder = BertConfig(hidden_size=width, num_attention_heads=heads, num_hidden_layers=2)
+    return SequenceClassifierConfig(encoder=encoder, num_pooling_heads=2)
 
 
 KINDS = tuple(every_loss())
@@ -44,12 +64,16 @@ def pick(output: Output, rows: slice) -> Output:
         return {layer: tensor[rows] for layer, tensor in part.items()}
 
     parts = [chosen(dict(part)) for part in (output.hidden_states, output.queries, output.keys, output.values)]
-    return Output(output.logits[rows], *parts)
+    weights, shares = output.pooling_weights, output.shares
+    assert weights is not None
+    assert shares is not None
+    return Output(output.logits[rows], *parts, pooling_weights=weights[rows], shares=shares[rows])
 
 
 def leaves(output: Output) -> list[Tensor]:
     parts = (output.hidden_states, output.queries, output.keys, output.values)
     tensors = [output.logits, *(tensor for part in parts for tensor in part.values())]
+    tensors += [one for one in (output.pooling_weights, output.shares) if one is not None]
     return [tensor.requires_grad_() for tensor in tensors]
 
 
@@ -81,6 +105,7 @@ def test_padded_tokens_are_never_read(loss: Loss) -> None:
 
     def poison(tensor: Tensor, tokens: int) -> Tensor:
         where = padding[:, None, :, None] if tokens == 2 else padding[:, :, None]
+        where = where[..., 0] if tensor.dim() < where.dim() else where
         return tensor.masked_fill(where, float("nan")).detach()
 
     poisoned = change(student, poison), change(teacher, poison)
@@ -117,7 +142,12 @@ def test_the_teacher_gets_what_it_is_asked_for_and_nothing_more(loss: Loss) -> N
         def only(part: str) -> dict[int, Tensor]:
             return {layer: t for layer, t in getattr(output, part).items() if f"{part}.{layer}" in needs}
 
-        return Output(output.logits, only("hidden_states"), only("queries"), only("keys"), only("values"))
+        return Output(
+            output.logits,
+            *(only(part) for part in ("hidden_states", "queries", "keys", "values")),
+            pooling_weights=output.pooling_weights if "pooling_weights" in needs else None,
+            shares=output.shares if "shares" in needs else None,
+        )
 
     asked = needed(student, loss.student_needs), needed(teacher, loss.teacher_needs)
     assert torch.equal(loss(*asked, batch), loss(student, teacher, batch))
@@ -128,8 +158,7 @@ def test_sixteen_bit_inputs_are_computed_in_float32(loss: Loss) -> None:
 
     def rounded(output: Output, dtype: torch.dtype) -> Output:
         small = change(output, lambda tensor, _: tensor.bfloat16().to(dtype))
-        parts = small.hidden_states, small.queries, small.keys, small.values
-        return Output(output.logits.bfloat16().to(dtype), *parts)
+        return replace(small, logits=output.logits.bfloat16().to(dtype))
 
     exact = loss(rounded(student, torch.float32), rounded(teacher, torch.float32), batch)
     given = rounded(student, torch.bfloat16), rounded(teacher, torch.bfloat16), batch
@@ -143,7 +172,7 @@ def test_one_token_and_one_example_are_enough(loss: Loss, lengths: list[int]) ->
     assert loss(*inputs(lengths)).isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["soft", "hidden", "relations"])
+@pytest.mark.parametrize("name", ["soft", "hidden", "relations", "pooling", "shares"])
 def test_a_missing_teacher_is_refused(name: str) -> None:
     student, _, batch = inputs()
     loss = every_loss()[name]
@@ -151,10 +180,10 @@ def test_a_missing_teacher_is_refused(name: str) -> None:
         loss(student, None, batch)
 
 
-@pytest.mark.parametrize("name", ["hidden", "relations", "sum"])
+@pytest.mark.parametrize("name", ["hidden", "relations", "pooling", "shares", "sum"])
 def test_a_missing_teacher_is_refused_before_training(name: str) -> None:
     with pytest.raises(ValueError, match="compares with a teacher and there is none"):
-        every_loss()[name].prepare(Network(Config(6, 2)), None)
+        every_loss()[name].prepare(Network(config(6, 2)), None)
 
 
 def test_hard_labels_need_no_teacher() -> None:

@@ -8,7 +8,15 @@ import transformers as hf
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slimlit.losses import AttentionRelations, HardLabels, HiddenStates, SoftTargets, WeightedSum
+from slimlit.losses import (
+    AttentionRelations,
+    HardLabels,
+    HiddenStates,
+    PoolingWeights,
+    SoftTargets,
+    TokenShares,
+    WeightedSum,
+)
 from slimlit.models import SequenceClassifier, SequenceClassifierConfig, read
 from slimlit.types import Batch
 
@@ -126,11 +134,15 @@ class Distilled(nn.Module):
             "soft": SoftTargets(2.0),
             "hidden": HiddenStates([(1, 2), (0, 0), (2, 1)]),
             "relations": relations,
+            "pooling": PoolingWeights(),
+            "shares": TokenShares(),
         }
         self.loss = WeightedSum(parts, {"soft": 0.5}) if kind == "sum" else parts[kind]
         self.loss.prepare(self.student, self.teacher)
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=0.15)
+        for network in (self.student, self.teacher):  # so that poolings differ enough for gradients well above 1e-6
+            nn.init.normal_(network.get_parameter("pooling.energy.weight"), std=8.0)
         self.teacher.requires_grad_(False)
 
     def losses(self, batch: Batch) -> Tensor:

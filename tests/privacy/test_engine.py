@@ -71,7 +71,7 @@ def test_the_clipped_sum_is_that_of_single_backward_passes(name: str, padded: bo
     compare(lambda batch: losses_of(network, batch), trained(network), make_batch(padded=padded))
 
 
-@pytest.mark.parametrize("kind", ["hard", "soft", "hidden", "relations", "sum"])
+@pytest.mark.parametrize("kind", ["hard", "soft", "hidden", "relations", "pooling", "shares", "sum"])
 def test_and_through_every_loss_of_distillation_with_its_projections(kind: str) -> None:
     pair = Distilled(kind)
     compare(pair.losses, trained(pair), make_batch())
