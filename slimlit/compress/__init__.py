@@ -1,0 +1,7 @@
+"""Make a network smaller: take away heads, feed-forward and hidden units, layers and words."""
+
+from slimlit.compress.plans import Plan
+from slimlit.compress.pruning import prune
+from slimlit.compress.recipes import FewerWords, Pruned
+
+__all__ = ["FewerWords", "Plan", "Pruned", "prune"]
