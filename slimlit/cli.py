@@ -66,6 +66,7 @@ class VerbsTrainer(Trainer):
         layers: float = 0.0,
         vocabulary: str = "all",
         score: Score = "taylor",
+        weights: Literal["float32", "int8", "int4", "dynamic-int8"] = "float32",
         epochs: int = 0,
         teacher: str | None = None,
         max_examples: int = 512,
@@ -81,6 +82,7 @@ class VerbsTrainer(Trainer):
             layers: share of the layers.
             vocabulary: words that stay: all, seen (in the training texts), or those of a file with a text a line.
             score: how parts are chosen: taylor (gradients), activation, or weights, which reads no text.
+            weights: how they are held: float32, int8, int4, or dynamic-int8, which rounds the states of each token too.
             epochs: of distillation afterwards, from the run as it was.
             teacher: another run to distil from, with the same tokens.
             max_examples: training texts to score the parts on.

@@ -40,6 +40,7 @@ class Compression:
         shares: of the parts to take away.
         vocabulary: ``all``, ``seen`` (in the training texts), or a file with a text a line.
         score: what the parts are chosen by.
+        weights: how they are held.
         epochs: of distillation afterwards.
         teacher: to distil from.
         max_examples: texts scored.
@@ -50,6 +51,7 @@ class Compression:
     shares: Shares
     vocabulary: str
     score: Score
+    weights: str
     epochs: int
     teacher: str
     max_examples: int
@@ -61,7 +63,7 @@ class Compression:
                 f"--epochs is {self.epochs}, --max_examples {self.max_examples}, --seed {self.seed}\n"
                 "expected 0 or more, 1 or more, 0 or more"
             )
-        if self.shares == Shares() and self.vocabulary == "all":
+        if self.shares == Shares() and self.vocabulary == "all" and self.weights == "float32":
             raise ValueError(
                 "nothing to take away: every part was to stay whole\nfor example: --vocabulary seen --heads 0.5 --feed_forward 0.5"
             )
@@ -104,10 +106,11 @@ def compress_run(
         choices["vocabulary"] = ("the words of these texts were kept, without noise", asked.vocabulary, texts)
     small = prune(network, plan)
     folder = asked.to.folder / "plan"
-    plan.save(folder)
+    if plan != Plan():
+        plan.save(folder)
+        write_choices(folder, asked.to, data, choices)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
-    write_choices(folder, asked.to, data, choices)
     config = _config(run, asked, folder, task.kind, plan.words is not None)
     report = _report(run, asked, network, small)
     runs.write(asked.to.reports / "compress.json", json.dumps(report, indent=2) + "\n")
@@ -151,7 +154,10 @@ def _config(run: Run, asked: Compression, folder: Path, kind: str, has_words: bo
     named_labels(config, run)
     model, data, trainer = config["model"]["init_args"], config["data"]["init_args"], config["trainer"]
     of = {"source": str(run.folder), "plan": str(folder)}
-    model["student"] = {"class_path": "slimlit.compress.Pruned", "init_args": of}
+    if asked.shares == Shares() and not has_words:
+        model["student"] = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(run.folder)}}
+    else:
+        model["student"] = {"class_path": "slimlit.compress.Pruned", "init_args": of}
     data["tokenizer"] = str(folder if has_words else run.folder)
     trainer |= {"max_epochs": asked.epochs, "max_steps": -1, "min_epochs": None, "min_steps": None}
     model["loss"], model["teacher"] = None, None
@@ -162,6 +168,13 @@ def _config(run: Run, asked: Compression, folder: Path, kind: str, has_words: bo
         model["loss"] = _SOFT if kind.endswith("classification") else _WORDS
     else:
         trainer["callbacks"] = None  # of training, and there is none
+    if asked.weights != "float32":
+        kept = {
+            "bits": 4 if asked.weights == "int4" else 8,
+            "activations": "int8" if "dynamic" in asked.weights else "float",
+        }
+        last = {"class_path": "slimlit.callbacks.Quantise", "init_args": kept}
+        trainer["callbacks"] = [*(trainer["callbacks"] or []), last]
     config |= {"run": asked.to.name, "runs": str(asked.to.folder.parent), "ckpt_path": None, "resume": False}
     return config
 
@@ -172,6 +185,7 @@ def _report(run: Run, asked: Compression, before: PreTrainedModel, after: PreTra
         "score": asked.score,
         "vocabulary": asked.vocabulary,
         "epochs": asked.epochs,
+        "weights": asked.weights,
     }
     for name, network in (("before", before), ("after", after)):
         numbers, size = count(network)
