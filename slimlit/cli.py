@@ -65,6 +65,7 @@ class VerbsTrainer(Trainer):
         hidden: float = 0.0,
         layers: float = 0.0,
         vocabulary: str = "all",
+        embedding_size: int | None = None,
         score: Score = "taylor",
         weights: Literal["float32", "int8", "int4", "dynamic-int8"] = "float32",
         epochs: int = 0,
@@ -81,6 +82,7 @@ class VerbsTrainer(Trainer):
             hidden: share of the width, heads with it where they are as wide as width over heads.
             layers: share of the layers.
             vocabulary: words that stay: all, seen (in the training texts), or those of a file with a text a line.
+            embedding_size: width of the word table, narrower than the network: a BERT becomes an ELECTRA.
             score: how parts are chosen: taylor (gradients), activation, or weights, which reads no text.
             weights: how they are held: float32, int8, int4, or dynamic-int8, which rounds the states of each token too.
             epochs: of distillation afterwards, from the run as it was.
@@ -300,7 +302,8 @@ class SlimCLI(LightningCLI):
         if not isinstance(datamodule, TextModule):
             raise ValueError(f"compress reads texts, and {type(datamodule).__name__} is no data module of slimlit's")
         from slimlit.compress.choosing import Shares
-        from slimlit.compressor import Compression, compress_run, show
+        from slimlit.compress.report import show
+        from slimlit.compressor import Compression, compress_run
 
         shares = Shares(*(asked.pop(name) for name in ("heads", "feed_forward", "hidden", "layers")))
         new = runs.place(to, str(self.run.folder.parent))
@@ -311,6 +314,9 @@ class SlimCLI(LightningCLI):
             print(f"\n{show(report)}\n")
             mode = self._get(self.config, "wandb")
             SlimCLI(["fit", "--config", config, "--run", str(new.folder), "--wandb", mode], has_folder=True)
+            sizes = [sum(file.stat().st_size for file in one.student.glob("*.safetensors")) for one in (self.run, new)]
+            runs.write(new.reports / "compress.json", json.dumps({**report, "file_bytes": sizes}, indent=2) + "\n")
+            print(f"model.safetensors: {sizes[0] / 1e6:.1f} MB before, {sizes[1] / 1e6:.1f} MB now")
         except BaseException:
             if not new.last.exists() and not new.student.exists():
                 shutil.rmtree(new.folder, ignore_errors=True)

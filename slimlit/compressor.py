@@ -15,8 +15,9 @@ from slimlit.command_line import named_labels
 from slimlit.compress.choosing import Shares, choose
 from slimlit.compress.configurations import first_words
 from slimlit.compress.importance import Score, Scores, by_texts, by_weights
-from slimlit.compress.plans import Parts, Plan
-from slimlit.compress.pruning import count, prune
+from slimlit.compress.plans import Plan
+from slimlit.compress.pruning import prune
+from slimlit.compress.report import compare
 from slimlit.compress.vocabulary import fewer_words, keep_words
 from slimlit.data import TextModule
 from slimlit.data.batches import SortedBatches
@@ -39,6 +40,7 @@ class Compression:
         to: the new run.
         shares: of the parts to take away.
         vocabulary: ``all``, ``seen`` (in the training texts), or a file with a text a line.
+        embedding_size: width of the word table; None leaves it.
         score: what the parts are chosen by.
         weights: how they are held.
         epochs: of distillation afterwards.
@@ -50,6 +52,7 @@ class Compression:
     to: Run
     shares: Shares
     vocabulary: str
+    embedding_size: int | None
     score: Score
     weights: str
     epochs: int
@@ -63,7 +66,7 @@ class Compression:
                 f"--epochs is {self.epochs}, --max_examples {self.max_examples}, --seed {self.seed}\n"
                 "expected 0 or more, 1 or more, 0 or more"
             )
-        if self.shares == Shares() and self.vocabulary == "all" and self.weights == "float32":
+        if not self.has_plan and self.weights == "float32":
             raise ValueError(
                 "nothing to take away: every part was to stay whole\nfor example: --vocabulary seen --heads 0.5 --feed_forward 0.5"
             )
@@ -71,6 +74,11 @@ class Compression:
             raise ValueError(
                 f"--vocabulary is {self.vocabulary!r}, which is no file\nexpected all, seen, or a file with a text a line"
             )
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether something is taken away, and not just rounded."""
+        return self.shares != Shares() or self.vocabulary != "all" or self.embedding_size is not None
 
 
 def compress_run(
@@ -87,9 +95,10 @@ def compress_run(
     head = Head(list(data.labels), task.kind)
     network = Pretrained(str(run.folder)).build(head).to(device)
     choices: dict[str, tuple[str, str, list[str] | None]] = {}
-    plan = Plan()
+    plan = Plan(embedding_size=asked.embedding_size)
     if asked.shares != Shares():
         plan = choose(network.config, _scores(network, task, data, asked, device), asked.shares)
+        plan = replace(plan, embedding_size=asked.embedding_size)
         if asked.score != "weights":
             choices["pruning"] = (
                 f"parts were chosen by how much they matter on these texts ({asked.score}), without noise",
@@ -112,7 +121,14 @@ def compress_run(
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
     config = _config(run, asked, folder, task.kind, plan.words is not None)
-    report = _report(run, asked, network, small)
+    asked_for = {
+        "of": str(run.folder),
+        "score": asked.score,
+        "vocabulary": asked.vocabulary,
+        "epochs": asked.epochs,
+        "weights": asked.weights,
+    }
+    report = {**asked_for, **compare(network, small)}
     runs.write(asked.to.reports / "compress.json", json.dumps(report, indent=2) + "\n")
     return yaml.safe_dump(config, sort_keys=False), report
 
@@ -154,7 +170,7 @@ def _config(run: Run, asked: Compression, folder: Path, kind: str, has_words: bo
     named_labels(config, run)
     model, data, trainer = config["model"]["init_args"], config["data"]["init_args"], config["trainer"]
     of = {"source": str(run.folder), "plan": str(folder)}
-    if asked.shares == Shares() and not has_words:
+    if not asked.has_plan:
         model["student"] = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(run.folder)}}
     else:
         model["student"] = {"class_path": "slimlit.compress.Pruned", "init_args": of}
@@ -177,32 +193,3 @@ def _config(run: Run, asked: Compression, folder: Path, kind: str, has_words: bo
         trainer["callbacks"] = [*(trainer["callbacks"] or []), last]
     config |= {"run": asked.to.name, "runs": str(asked.to.folder.parent), "ckpt_path": None, "resume": False}
     return config
-
-
-def _report(run: Run, asked: Compression, before: PreTrainedModel, after: PreTrainedModel) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "of": str(run.folder),
-        "score": asked.score,
-        "vocabulary": asked.vocabulary,
-        "epochs": asked.epochs,
-        "weights": asked.weights,
-    }
-    for name, network in (("before", before), ("after", after)):
-        numbers, size = count(network)
-        found[name] = {"parameters": numbers, "bytes": size, **vars(Parts.of(network.config))}
-    return found
-
-
-def show(report: dict[str, Any]) -> str:
-    """The report as a table."""
-    before, after = report["before"], report["after"]
-    lines = [f"{'':14}{'before':>14}{'after':>14}"]
-    for name, value in before.items():
-        for side in value if isinstance(value, dict) else [None]:
-            old, new = (value, after[name]) if side is None else (value[side], after[name][side])
-            title = name.replace("_", " ") if side in (None, "layers") else f"{side} {name.replace('_', ' ')}"
-            if old is not None and name != "shared_heads":
-                lines.append(
-                    f"{title:24}{old:>14,}{new:>14,}" if len(title) > 14 else f"{title:14}{old:>14,}{new:>14,}"
-                )
-    return "\n".join(lines)

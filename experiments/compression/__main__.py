@@ -21,6 +21,7 @@ STEPS = {
     "words": ("student", ["--vocabulary", "seen"]),
     "half-at-once": ("student", HALF),
     "half": ("student", [*HALF, "--epochs", "2"]),
+    "narrow": ("student", [*HALF, "--embedding_size", "128", "--epochs", "2", "--weights", "dynamic-int8"]),
     "half-int8": ("half", ["--weights", "int8"]),
     "half-dynamic-int8": ("half", ["--weights", "dynamic-int8"]),
     "half-int4": ("half", ["--weights", "int4"]),

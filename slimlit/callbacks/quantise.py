@@ -6,7 +6,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from slimlit.callbacks.differential_privacy import is_private
 from slimlit.compress.quantising import feel_rounding, quantise
-from slimlit.models.quantised import Activations, Bits
+from slimlit.models.quantised import Activations
+from slimlit.models.rounding import Bits
 from slimlit.tasks.base import Task
 
 

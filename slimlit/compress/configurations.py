@@ -1,10 +1,12 @@
 """The configuration of a network of which a plan keeps some parts."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from transformers import GenerationConfig, PreTrainedConfig
 
+from slimlit.compress.low_rank import low_rank_config
 from slimlit.compress.plans import Parts, Plan
 from slimlit.models import SequenceClassifierConfig
 from slimlit.models.architectures import base_config
@@ -25,6 +27,8 @@ def smaller(config: PreTrainedConfig, plan: Plan) -> PreTrainedConfig:
     Raises:
         ValueError: the plan does not fit, or no configuration of that architecture can say what is asked.
     """
+    if plan.embedding_size is not None:
+        return low_rank_config(smaller(config, replace(plan, embedding_size=None)), plan.embedding_size)
     plan.check(config)
     parts = Parts.of(config)
     if not isinstance(config, SequenceClassifierConfig):

@@ -63,10 +63,8 @@ class Layout:
         """What each axis of a weight is; ``-`` is one that no pruning touches.
 
         Args:
-            name: of the weight, in the whole network.
-            shape: of the weight.
-            hidden: width of the network.
-            embedding: width of its word table.
+            name: of the weight, in the whole network, and its ``shape``.
+            hidden: width of the network, and of its word table, ``embedding``.
         """
         inside = self.find_layer(name)
         if inside is not None:
@@ -172,11 +170,7 @@ _LAYOUTS = {
 
 
 def layout_of(config: PreTrainedConfig) -> Layout:
-    """The layout of an architecture.
-
-    Raises:
-        ValueError: it is not known.
-    """
+    """The layout of an architecture; a ValueError where it is not known."""
     config = base_config(config)
     if config.model_type not in _LAYOUTS:
         raise ValueError(

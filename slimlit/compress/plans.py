@@ -87,6 +87,7 @@ class Plan:
         feed_forward: by layer (``layers.3.feed``), the numbers of its units, from 0.
         hidden: the numbers of the hidden units, from 0.
         words: the old numbers of the words; a word's new number is its place in the list.
+        embedding_size: width of the word table, where it becomes narrower than the network.
     """
 
     layers: dict[str, list[int]] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Plan:
     feed_forward: dict[str, list[int]] = field(default_factory=dict)
     hidden: list[int] | None = None
     words: list[int] | None = None
+    embedding_size: int | None = None
 
     def save(self, folder: Path) -> None:
         """Write it into a folder."""

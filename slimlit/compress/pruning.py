@@ -1,6 +1,7 @@
 """``prune``: a network with some of its parts, every weight that stays as it was."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from transformers import PreTrainedModel
 
 from slimlit.compress.configurations import map_token_ids, smaller
 from slimlit.compress.layouts import Layout, layout_of
+from slimlit.compress.low_rank import lower_rank
 from slimlit.compress.plans import Parts, Plan
 from slimlit.models.architectures import base_config
 
@@ -26,6 +28,8 @@ def prune(network: PreTrainedModel, plan: Plan) -> PreTrainedModel:
     Raises:
         ValueError: the plan does not fit the network.
     """
+    if plan.embedding_size is not None:
+        return lower_rank(prune(network, replace(plan, embedding_size=None)), plan.embedding_size)
     config = smaller(network.config, plan)
     with torch.random.fork_rng(devices=[]):
         small: PreTrainedModel = type(network)(config)

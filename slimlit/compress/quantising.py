@@ -9,16 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from slimlit.models.quantised import (
-    Activations,
-    Bits,
-    QuantisedConfig,
-    Quantiser,
-    quantisable,
-    quantise_tokens,
-    replace_modules,
-    rounded,
-)
+from slimlit.models.quantised import Activations, QuantisedConfig, Quantiser, quantisable, replace_modules
+from slimlit.models.rounding import Bits, quantise_tokens, rounded
 from slimlit.models.seen_words import SeenWords
 
 

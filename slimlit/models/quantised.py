@@ -11,58 +11,14 @@ from transformers import PreTrainedModel
 from transformers.quantizers import HfQuantizer, register_quantization_config, register_quantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
+from slimlit.models.rounding import Bits, group_of, quantise_rows, quantise_tokens, restore_rows
+
 METHOD = "slimlit"
-GROUP = 32  # weights of 4 bits that share a scale
-Bits = Literal[4, 8]
 Activations = Literal["float", "int8"]
 
 
-def steps(rows: Float[Tensor, "*rows width"], bits: int) -> Float[Tensor, "*rows groups"]:
-    """The step between two values of each row, or of each group of :data:`GROUP` where there are 4 bits; never zero."""
-    most = 2 ** (bits - 1) - 1
-    grouped = rows.view(*rows.shape[:-1], -1, _group(rows.shape[-1], bits))
-    largest: Tensor = grouped.abs().amax(-1)
-    return largest.clamp(min=1e-12) / most
-
-
-def rounded(rows: Float[Tensor, "*rows width"], bits: int) -> Float[Tensor, "*rows width"]:
-    """The rows as they are once quantised; the gradient passes as if they were not (straight through)."""
-    step = steps(rows.detach(), bits).repeat_interleave(_group(rows.shape[-1], bits), -1)
-    return rows + ((rows.detach() / step).round() * step - rows.detach())
-
-
-def quantise_rows(rows: Float[Tensor, "rows width"], bits: int) -> tuple[Tensor, Float[Tensor, "rows groups"]]:
-    """The codes of the rows and their steps; two codes of 4 bits share a byte."""
-    step = steps(rows, bits)
-    codes = (rows / step.repeat_interleave(_group(rows.shape[-1], bits), -1)).round().to(torch.int8)
-    if bits == 8:
-        return codes, step
-    halves = (codes + 8).to(torch.uint8)
-    return halves[:, 0::2] | (halves[:, 1::2] << 4), step
-
-
-def restore_rows(codes: Tensor, step: Float[Tensor, "*rows groups"], bits: int) -> Float[Tensor, "*rows width"]:
-    """The rows that codes and steps stand for."""
-    if bits == 4:
-        codes = torch.stack([codes & 15, codes >> 4], dim=-1).flatten(-2).to(torch.int8) - 8
-    grouped = codes.view(*step.shape, -1)
-    return (grouped * step.unsqueeze(-1)).flatten(-2)
-
-
-def quantise_tokens(
-    states: Float[Tensor, "tokens width"],
-) -> tuple[Int[Tensor, "tokens width"], Float[Tensor, "tokens 1"]]:
-    """Each token's state in 8 bits with a step of its own."""
-    step = torch.linalg.vector_norm(states, ord=float("inf"), dim=-1, keepdim=True).clamp_(min=1e-12) / 127
-    return (states / step).round_().to(torch.int8), step
-
-
-def _group(width: int, bits: int) -> int:
-    return GROUP if bits == 4 and width % GROUP == 0 else width
-
-
 class QuantisedLinear(nn.Linear):
-    """A linear map with weights of few bits, a step for each output (4 bits: for each :data:`GROUP` inputs of it).
+    """A linear map with weights of few bits, a step for each output (4 bits: for each :data:`~slimlit.models.rounding.GROUP` inputs of it).
 
     With ``activations="int8"`` and 8 bits, each token's state is rounded to 8 bits too, and the product is one of whole numbers.
 
@@ -78,7 +34,7 @@ class QuantisedLinear(nn.Linear):
         nn.Module.__init__(self)
         self.in_features, self.out_features, self.bits, self.activations = width, outputs, bits, activations
         self.register_buffer("codes", _empty_codes(outputs, width, bits))
-        self.register_buffer("step", torch.ones(outputs, width // _group(width, bits)))
+        self.register_buffer("step", torch.ones(outputs, width // group_of(width, bits)))
         self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=False) if has_bias else None  # type: ignore[assignment]
 
     @property
@@ -98,7 +54,7 @@ class QuantisedLinear(nn.Linear):
 
 
 class QuantisedEmbedding(nn.Embedding):
-    """A word table of few bits, a step for each word (4 bits: for each :data:`GROUP` of its numbers); only rows looked up are restored."""
+    """A word table of few bits, a step for each word (4 bits: for each :data:`~slimlit.models.rounding.GROUP` of its numbers); only rows looked up are restored."""
 
     codes: Tensor
     step: Tensor
@@ -107,7 +63,7 @@ class QuantisedEmbedding(nn.Embedding):
         nn.Module.__init__(self)
         self.num_embeddings, self.embedding_dim, self.padding_idx, self.bits = words, width, padding_idx, bits
         self.register_buffer("codes", _empty_codes(words, width, bits))
-        self.register_buffer("step", torch.ones(words, width // _group(width, bits)))
+        self.register_buffer("step", torch.ones(words, width // group_of(width, bits)))
 
     @property
     def weight(self) -> Float[Tensor, "words width"]:  # type: ignore[override]

@@ -11,7 +11,9 @@ from slimlit.__main__ import main
 from slimlit.callbacks import GradualPruning, Quantise
 from slimlit.compress import prune
 from slimlit.compress.importance import by_weights
+from slimlit.models import PreTrainedModel
 from tests.compress.networks import make, run
+from tests.compress.test_pruning import silenced
 from tests.test_compress import TOY
 
 STEPS = ["--wandb", "disabled", "--checkpoint.monitor", "null", "--trainer.limit_val_batches", "0"]
@@ -47,17 +49,24 @@ def test_the_student_is_written_with_smaller_matrices_and_few_bits(capsys: pytes
     assert json.loads(Path("runs/both/reports/test.json").read_text())["test/accuracy"] > 0.9
 
 
-def test_a_run_that_is_resumed_silences_the_same_parts() -> None:
-    fit = ["fit", "--config", "toy.yaml", *STEPS, *PRUNE, "--trainer.max_epochs", "-1", "--trainer.max_steps"]
-    assert main([*fit, "12", "--run", "whole"]) == 0
-    states = []
-    for name in ("whole",):
-        checkpoint = torch.load(f"runs/{name}/checkpoints/last.ckpt", weights_only=True)
-        states.append(next(state for key, state in checkpoint["callbacks"].items() if "GradualPruning" in key))
-    assert {int(mask.sum()) for key, mask in states[0]["masks"].items() if key.endswith("feed")} == {32}
-    pruning = GradualPruning(heads=0.5)
-    pruning.load_state_dict(states[0])
-    assert pruning.plan().heads.keys() == {"layers.1.self", "layers.2.self"}
+def test_a_run_that_is_killed_and_resumed_silences_the_same_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit = ["fit", "--config", "toy.yaml", *STEPS, *PRUNE, "--trainer.max_epochs", "-1", "--trainer.max_steps", "12"]
+    assert main([*fit, "--run", "whole"]) == 0
+    silence, calls = GradualPruning.silence, []
+
+    def stop(self: GradualPruning, student: PreTrainedModel, share: float) -> None:
+        calls.append(share)
+        if len(calls) == 4:
+            raise InterruptedError
+        silence(self, student, share)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GradualPruning, "silence", stop)
+        with pytest.raises(InterruptedError):
+            main([*fit, "--run", "killed", "--checkpoint.every_n_steps", "3"])
+    assert main(["fit", "--run", "killed", "--resume", "--wandb", "disabled"]) == 0
+    one, other = (Path(f"runs/{name}/student/model.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert one == other
 
 
 def test_what_is_silent_stays_silent_and_the_cut_says_the_same() -> None:
@@ -72,8 +81,6 @@ def test_what_is_silent_stays_silent_and_the_cut_says_the_same() -> None:
         assert silent <= now
         silent = now
         pruning.scores = {key: score.flip(0) for key, score in pruning.scores.items()}
-    from tests.compress.test_pruning import silenced
-
     plan = pruning.plan()
     assert {len(kept) for kept in plan.heads.values()} == {2}
     assert {len(kept) for kept in plan.feed_forward.values()} == {6}

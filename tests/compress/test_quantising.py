@@ -12,15 +12,8 @@ from slimlit.compress import quantise
 from slimlit.compress.pruning import count
 from slimlit.compress.quantising import feel_rounding
 from slimlit.models.pretrained import quiet_files
-from slimlit.models.quantised import (
-    Activations,
-    Bits,
-    QuantisedEmbedding,
-    QuantisedLinear,
-    quantise_rows,
-    restore_rows,
-    rounded,
-)
+from slimlit.models.quantised import Activations, QuantisedEmbedding, QuantisedLinear
+from slimlit.models.rounding import Bits, quantise_rows, restore_rows, rounded
 from slimlit.models.seen_words import train_all_words, train_seen_words
 from tests.compress.networks import IDS, MAKERS, make, run
 
