@@ -13,6 +13,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   test       score a run on its test texts
   predict    label the texts of a file with a run's student
   chat       talk to a run's student
+  compress   make a smaller run of a finished one
   audit      attack a run: what it tells of its training texts
   explain    show and test the reasons of a run's answers
   prepare    raw text to a data set with a report
@@ -29,10 +30,11 @@ examples:
   slimlit test --run first
   slimlit predict --run first --data.predict texts.csv
   slimlit chat --run first
+  slimlit compress --run first --to small --vocabulary seen --heads 0.5 --epochs 2
   slimlit audit --run first
   slimlit explain --run first --text "a gripping, tender film"
 """
-VERBS = ("fit", "validate", "test", "predict", "chat", "audit", "explain", "prepare", "download", "budget")
+VERBS = ("fit", "validate", "test", "predict", "chat", "compress", "audit", "explain", "prepare", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,7 +25,8 @@ from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
-from slimlit.data import TextClassification
+from slimlit.compress.importance import Score
+from slimlit.data import TextClassification, TextModule
 from slimlit.report import write_page
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
@@ -54,8 +55,42 @@ def run(arguments: list[str]) -> int:
     return outcome.status
 
 
-class AuditingTrainer(Trainer):
-    """A trainer with two verbs more."""
+class VerbsTrainer(Trainer):
+    """A trainer with our verbs."""
+
+    def compress(
+        self,
+        to: str | None = None,
+        heads: float = 0.0,
+        feed_forward: float = 0.0,
+        hidden: float = 0.0,
+        layers: float = 0.0,
+        vocabulary: str = "all",
+        embedding_size: int | None = None,
+        score: Score = "taylor",
+        weights: Literal["float32", "int8", "int4", "dynamic-int8"] = "float32",
+        epochs: int = 0,
+        teacher: str | None = None,
+        max_examples: int = 512,
+        seed: int = 0,
+    ) -> None:
+        """Make a smaller run of a finished one.
+
+        Args:
+            to: name of the new run.
+            heads: share of the attention heads to take away.
+            feed_forward: share of the feed-forward units.
+            hidden: share of the width, heads with it where they are as wide as width over heads.
+            layers: share of the layers.
+            vocabulary: words that stay: all, seen (in the training texts), or those of a file with a text a line.
+            embedding_size: width of the word table, narrower than the network: a BERT becomes an ELECTRA.
+            score: how parts are chosen: taylor (gradients), activation, or weights, which reads no text.
+            weights: how they are held: float32, int8, int4, or dynamic-int8, which rounds the states of each token too.
+            epochs: of distillation afterwards, from the run as it was.
+            teacher: another run to distil from, with the same tokens.
+            max_examples: training texts to score the parts on.
+            seed: of the texts drawn.
+        """
 
     def audit(self, max_examples: int = 2000, seed: int = 0) -> None:
         """Attack a finished run, and say what the attack found.
@@ -70,10 +105,11 @@ class AuditingTrainer(Trainer):
 
 
 class SlimCLI(LightningCLI):
-    """``fit validate test predict audit explain``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
+    """``fit validate test predict`` and ours; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], has_folder: bool = False) -> None:
         self.asked = Asked.read(arguments)
+        self.has_folder = has_folder  # made for this run, with its plan
         self.run: Run
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         strict = {"exit_on_error": False, "allow_abbrev": False}
@@ -82,7 +118,7 @@ class SlimCLI(LightningCLI):
             Task,
             LightningDataModule,
             save_config_callback=None,
-            trainer_class=AuditingTrainer,
+            trainer_class=VerbsTrainer,
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
             parser_kwargs={**strict, self.asked.verb: {**strict, "description": example}},
@@ -134,7 +170,7 @@ class SlimCLI(LightningCLI):
             self._scratch = tempfile.TemporaryDirectory()  # Lightning's one-batch check keeps nothing
             self.run = Run(Path(self._scratch.name) / self.run.name)
         settings.run, settings.runs = self.run.name, str(self.run.folder.parent)
-        if self.subcommand == "fit" and not settings.resume and _is_first_process():
+        if self.subcommand == "fit" and not settings.resume and not self.has_folder and _is_first_process():
             self.run.refuse_existing()
         if self.subcommand == "predict":
             self.output = Path(settings.output or self.run.folder / "predictions.jsonl")
@@ -173,7 +209,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "disabled" and self.subcommand not in ("predict", "audit"):
+        if mode != "disabled" and self.subcommand not in ("predict", "audit", "compress"):
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
@@ -283,6 +319,31 @@ class SlimCLI(LightningCLI):
 
         config = yaml.safe_load(self.run.config.read_text())
         explain(self.run, model, datamodule, read_options(self.config[self.subcommand]), self.trainer, config)
+
+    def compress(self, model: Task, datamodule: LightningDataModule, to: str, **asked: Any) -> None:
+        """Choose what stays of the run, and make a run of it: by ``fit``, of no epoch where none is asked for."""
+        if not isinstance(datamodule, TextModule):
+            raise ValueError(f"compress reads texts, and {type(datamodule).__name__} is no data module of slimlit's")
+        from slimlit.compress.choosing import Shares
+        from slimlit.compress.report import show
+        from slimlit.compressor import Compression, compress_run
+
+        shares = Shares(*(asked.pop(name) for name in ("heads", "feed_forward", "hidden", "layers")))
+        new = runs.place(to, str(self.run.folder.parent))
+        new.refuse_existing()
+        compression = Compression(new, shares, teacher=asked.pop("teacher") or str(self.run.folder), **asked)
+        try:
+            config, report = compress_run(self.run, compression, model, datamodule, self.trainer.strategy.root_device)
+            print(f"\n{show(report)}\n")
+            mode = self._get(self.config, "wandb")
+            SlimCLI(["fit", "--config", config, "--run", str(new.folder), "--wandb", mode], has_folder=True)
+            sizes = [sum(file.stat().st_size for file in one.student.glob("*.safetensors")) for one in (self.run, new)]
+            runs.write(new.reports / "compress.json", json.dumps({**report, "file_bytes": sizes}, indent=2) + "\n")
+            print(f"model.safetensors: {sizes[0] / 1e6:.1f} MB before, {sizes[1] / 1e6:.1f} MB now")
+        except BaseException:
+            if not new.last.exists() and not new.student.exists():
+                shutil.rmtree(new.folder, ignore_errors=True)
+            raise
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

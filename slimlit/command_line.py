@@ -20,6 +20,7 @@ EXAMPLES = {
     "predict": "slimlit predict --run first --data.predict texts.csv --output labelled.jsonl",
     "audit": "slimlit audit --run first --max_examples 500",
     "explain": 'slimlit explain --run first --text "a gripping, tender film"',
+    "compress": "slimlit compress --run first --to small --vocabulary seen --heads 0.5 --feed_forward 0.5 --epochs 2",
 }
 
 
@@ -61,7 +62,7 @@ class Asked:
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
         own = with_own_student(runs.find(self.run, self.parent))
-        if self.verb in ("predict", "audit", "explain"):  # one process, one file, in the order of the texts
+        if self.verb in ("predict", "audit", "explain", "compress"):  # one process, one file, in the order of the texts
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             if self.verb != "explain" or teacher_is_gone(own):
                 without_teacher(own)
@@ -82,6 +83,8 @@ class Asked:
         settings = read_command_line(arguments[1:]).value
         if any(argument.startswith(("-h", "--help", "--print_config")) for argument in arguments):
             return
+        if self.verb == "compress" and settings.get("to") is None:
+            raise ValueError(f"compress needs the name of the new run: --to NAME\nfor example: {EXAMPLES['compress']}")
         if self.verb in ("validate", "test", "explain") and self.run is not None:
             own = with_own_student(runs.find(self.run, self.parent))
             if teacher_is_gone(own):
@@ -114,11 +117,16 @@ def with_own_student(run: Run) -> dict[str, Any]:
     model = config["model"]["init_args"]
     model["student"] = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(run.folder)}}
     model.pop("optimizer", None)
+    named_labels(config, run)
+    return {**config, "ckpt_path": None}
+
+
+def named_labels(config: dict[str, Any], run: Run) -> None:
+    """Write the classes into a run's config, as trained: the training texts need not be there any more."""
     data = config["data"]["init_args"]
-    if "labels" in data and data["labels"] is None:  # as trained; the training texts need not be there any more
+    if "labels" in data and data["labels"] is None:
         names: dict[str, str] = json.loads((run.student / "config.json").read_text())["id2label"]
         data["labels"] = [names[number] for number in sorted(names, key=int)]
-    return {**config, "ckpt_path": None}
 
 
 def _teacher(config: dict[str, Any]) -> str | None:

@@ -26,11 +26,12 @@ class ConfigError(Exception):
 
 def find_fault(settings: Setting, verb: str = "fit") -> str | None:
     """The first fault of the settings of a verb, in the order they are written; None where there is none to be seen."""
-    from slimlit.cli import OPTIONS, AuditingTrainer
+    from slimlit.cli import OPTIONS, VerbsTrainer
 
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
-    of_audit = _parameters(AuditingTrainer.audit) if verb == "audit" else {}
-    options = {**OPTIONS, **{name: one.annotation for name, one in of_audit.items() if name != "self"}}
+    ours = {"audit": VerbsTrainer.audit, "compress": VerbsTrainer.compress}
+    of_verb = _parameters(ours[verb]) if verb in ours else {}
+    options = {**OPTIONS, **{name: one.annotation for name, one in of_verb.items() if name != "self"}}
     if verb == "explain":
         from slimlit.explainer.verb import OPTIONS as OF_EXPLAIN
 

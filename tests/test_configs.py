@@ -41,6 +41,7 @@ def test_every_config_is_run_by_a_test() -> None:
         "private",
         "public",
         "canaries",
+        "gradual",
         "slimpajama",
         "gopher",
         "tokens",
@@ -99,6 +100,11 @@ def test_taggers_are_trained_and_distilled_also_into_other_tokens_and_privately(
         assert Path(f"runs/{run}/reports/validation-entities.tsv").is_file()
     ledger = json.loads(Path("runs/private/privacy.json").read_text())
     assert 0 < ledger["data"][0]["epsilon"] <= 3.0
+
+
+def test_heads_are_taken_away_with_one_fragment_more() -> None:
+    fit("--config", "configs/teacher.yaml", "--config", "configs/fragments/gradual.yaml", "--run", "gradual")
+    assert json.loads(Path("runs/gradual/student/config.json").read_text())["encoder"]["num_attention_heads"] == 2
 
 
 def test_canaries_are_planted_with_one_fragment_more() -> None:

@@ -7,6 +7,8 @@ from slimlit.callbacks.entity_report import EntityReport
 from slimlit.callbacks.evaluation_report import EvaluationReport
 from slimlit.callbacks.explanations import Explanations
 from slimlit.callbacks.generation_report import GenerationReport
+from slimlit.callbacks.gradual_pruning import GradualPruning
+from slimlit.callbacks.quantise import Quantise
 from slimlit.callbacks.reply_report import ReplyReport
 from slimlit.callbacks.student_writes import StudentWrites
 from slimlit.callbacks.teacher_cache import TeacherCache
@@ -19,6 +21,8 @@ __all__ = [
     "EvaluationReport",
     "Explanations",
     "GenerationReport",
+    "GradualPruning",
+    "Quantise",
     "ReplyReport",
     "StudentWrites",
     "TeacherCache",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
@@ -70,6 +71,29 @@ def write_origin(output: Path, run: Run, source: str, num_texts: int) -> None:
     write_origin_file(origin_of(output), known, rows, about)
 
 
+def write_choices(
+    folder: Path, run: Run, data: TextModule, choices: dict[str, tuple[str, str, list[str] | None]]
+) -> None:
+    """Write, beside a plan of what stays of a model, which texts it was chosen by.
+
+    Args:
+        folder: of the plan.
+        run: that is to be made by it.
+        data: with its training texts read.
+        choices: by kind of stage, why; the file of the texts and these, where they are not the training texts.
+    """
+    whole = Ledger()
+    for kind, (why, source, texts) in choices.items():
+        key = machine_key(cache_folder())
+        known = _texts(data, "train") if texts is None else (source, "train", fingerprint(texts, None, key), len(texts))
+        stage = Stage(run.name, kind, *known, why=why, place=place_of(known[0], key))
+        owed = _of_texts([stage])
+        if owed.stages:
+            stage = replace(stage, mechanism={MAKERS: sorted({stage.run, *(one.run for one in owed.stages)})})
+        whole += owed + Ledger([stage])
+    write(folder / NAME, whole.text())
+
+
 def _of_texts(stages: list[Stage]) -> Ledger:
     """What the texts of those stages owe, where they were made of others."""
     whole = Ledger()
@@ -78,33 +102,41 @@ def _of_texts(stages: list[Stage]) -> Ledger:
     return whole
 
 
+def _texts(data: Any, split: str) -> tuple[str, str, str, int]:
+    """What the ledger says of the texts of a split: their source, the split, their fingerprint, and how many there are."""
+    sources, texts = getattr(data, "sources", {}), data.splits[split]
+    source = sources.get(split) or sources.get("train") or type(data).__name__
+    known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
+    real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
+    kept = data.ledger_fingerprint(split) if isinstance(data, TextModule) else None
+    key = machine_key(cache_folder())
+    identity = kept or fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
+    return str(source), split, identity, len(texts)
+
+
 def _stages(trainer: Trainer, run: Run, is_selected: bool) -> list[Stage]:
     data = trainer.datamodule  # type: ignore[attr-defined]
-    sources, splits = getattr(data, "sources", {}), getattr(data, "splits", {})
     canaries = [f"{one.num} canaries drawn" for one in trainer.callbacks if isinstance(one, Canaries)]  # type: ignore[attr-defined]
     found, key = [], machine_key(cache_folder())
     for split, kind in (("train", "training"), ("validation", "selection")):
-        if split not in splits or (split == "validation" and not is_selected):
+        if split not in getattr(data, "splits", {}) or (split == "validation" and not is_selected):
             continue
-        texts = splits[split]
-        source = sources.get(split) or sources.get("train") or type(data).__name__
-        known_by, pairs = data.ledger_texts(split) if isinstance(data, TextModule) else (texts.texts, texts.pairs)
-        real = len(known_by) - (getattr(data, "num_planted", 0) if split == "train" else 0)  # canaries stand last
-        kept = data.ledger_fingerprint(split) if isinstance(data, TextModule) else None
-        identity = kept or fingerprint(known_by[:real], None if pairs is None else pairs[:real], key)
-        known = (run.name, kind, str(source), split, identity)
         private = private_callback(trainer)
+        if split == "train" and private is None and trainer.global_step == 0:
+            continue  # nothing was learned of them: slimlit compress without epochs
+        source, _, identity, num_texts = _texts(data, split)
+        known = (run.name, kind, source, split, identity)
         if split == "validation":
             why = "the end of training or the checkpoint was chosen by scores on these texts, without noise"
-            found.append(Stage(*known, len(texts), why=why))
+            found.append(Stage(*known, num_texts, why=why))
         elif private is not None:
             steps, mechanism, why = private.releases(trainer)
-            unit, count = str(mechanism.get("unit", "example")), int(mechanism.get("num_units", len(texts)))
+            unit, count = str(mechanism.get("unit", "example")), int(mechanism.get("num_units", num_texts))
             said = "; ".join([why, *canaries] if why else canaries)
             found.append(Stage(*known, count, unit, steps, said, mechanism, private.journal.identity()))
         else:
-            found.append(Stage(*known, len(texts), why="; ".join(["trained without noise", *canaries])))
-        found[-1] = replace(found[-1], place=place_of(str(source), key))
+            found.append(Stage(*known, num_texts, why="; ".join(["trained without noise", *canaries])))
+        found[-1] = replace(found[-1], place=place_of(source, key))
     return found
 
 
@@ -138,9 +170,11 @@ def _before(task: Task, tokenizer: str | None) -> Ledger:
 
 
 def _of(source: str) -> Ledger:
-    for folder in (Path(source), Path(find(source))):
-        if (folder / NAME).is_file():
-            return Ledger.read(folder / NAME)
+    if (Path(source) / NAME).is_file():  # a run, a folder, or a plan of what stays of one
+        return Ledger.read(Path(source) / NAME)
+    folder = Path(find(source))
+    if (folder / NAME).is_file():
+        return Ledger.read(folder / NAME)
     return Ledger(notes=[_unknown(source)])
 
 

@@ -6,6 +6,7 @@ from slimlit.models.fresh import Fresh
 from slimlit.models.frozen import Frozen
 from slimlit.models.network import Head, Network
 from slimlit.models.pretrained import Pretrained
+from slimlit.models.quantised import QuantisedConfig
 from slimlit.models.reading import read
 from slimlit.models.sequence_classifier import SequenceClassifier, SequenceClassifierConfig
 from slimlit.models.shrunk import Shrunk
@@ -17,6 +18,7 @@ __all__ = [
     "Network",
     "PreTrainedModel",
     "Pretrained",
+    "QuantisedConfig",
     "SequenceClassifier",
     "SequenceClassifierConfig",
     "Shrunk",

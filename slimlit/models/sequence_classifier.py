@@ -10,11 +10,15 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from slimlit.models.narrow_attention import narrowed
 from slimlit.models.pooling import AttentionPooling, Pooling, make_pooling
 
 
 class SequenceClassifierConfig(PreTrainedConfig):
-    """Any encoder's configuration, and how its hidden states are pooled and read."""
+    """Any encoder's configuration, and how its hidden states are pooled and read.
+
+    ``head_dim`` is the width of the encoder's attention heads, where fewer of them were kept than its own class knows of.
+    """
 
     __no_type_check__ = True  # transformers makes this a dataclass whose __init__ takes more than its fields
     model_type = "slimlit_sequence_classifier"
@@ -24,6 +28,7 @@ class SequenceClassifierConfig(PreTrainedConfig):
     pooling: Pooling = "attention"
     num_pooling_heads: int = 1
     classifier_dropout: float = 0.1
+    head_dim: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.encoder is None:
@@ -91,7 +96,7 @@ class SequenceClassifier(PreTrainedModel):
 
     def __init__(self, config: SequenceClassifierConfig) -> None:
         super().__init__(config)
-        self.encoder = make_encoder(config.encoder)
+        self.encoder = make_encoder(config.encoder, config.head_dim)
         self.pooling = make_pooling(config.pooling, config.hidden_size, config.num_pooling_heads)
         self.dropout = nn.Dropout(config.classifier_dropout)
         heads = config.num_pooling_heads if config.pooling == "attention" else 1
@@ -148,8 +153,15 @@ class SequenceClassifier(PreTrainedModel):
         )
 
 
-def make_encoder(config: PreTrainedConfig) -> PreTrainedModel:
-    """A fresh encoder of that configuration, without the pooler some architectures add."""
+def make_encoder(config: PreTrainedConfig, head_dim: int | None = None) -> PreTrainedModel:
+    """A fresh encoder of that configuration, without the pooler some architectures add.
+
+    Args:
+        config: of the encoder.
+        head_dim: width of its heads, where it is not hidden size over heads.
+    """
+    if head_dim is not None:
+        return narrowed(config, head_dim, make_encoder)
     return AutoModel.from_config(config, **without_pooler(config))
 
 

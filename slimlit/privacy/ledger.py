@@ -25,7 +25,7 @@ class Stage:
 
     Args:
         run: the run that did it, by name.
-        kind: ``training``, ``selection``, or ``vocabulary`` (of a tokenizer).
+        kind: ``training``, ``selection``, ``vocabulary`` (of a tokenizer) or ``pruning`` (what stays of a model).
         source: the file or name the data came from.
         split: which part of it.
         data: a fingerprint of its texts.

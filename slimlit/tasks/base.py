@@ -85,6 +85,9 @@ class Task(LightningModule):
         self.train_words = train_words
         self.freeze_parts = list(freeze or [])
         self.watcher: Watcher | None = None
+        self.finishers: list[
+            Callable[[PreTrainedModel], PreTrainedModel]
+        ] = []  # of callbacks: what makes the student written
         self._built = False
 
     def setup(self, stage: str) -> None:
@@ -237,8 +240,11 @@ class Task(LightningModule):
         train_all_words(self.student)
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         data.prepare_student(self.student)
+        student = self.student
+        for finish in self.finishers:
+            student = finish(student)
         with quiet_files():
-            self.student.save_pretrained(folder)
+            student.save_pretrained(folder)
         data.tokenizer.save_pretrained(folder)
 
 

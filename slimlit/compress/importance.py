@@ -1,0 +1,172 @@
+"""How much each head, feed-forward unit, hidden unit and layer of a network matters: by gradients, by activations, or by weights alone."""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from slimlit.compress.layouts import Layout, layers_of, layout_of, readers_of
+from slimlit.compress.plans import Parts
+from slimlit.types import Batch
+
+Score = Literal["taylor", "activation", "weights"]
+HIDDEN = "hidden"
+
+
+@dataclass
+class Scores:
+    """A number for every part; the larger, the more it matters. Only parts of one kind can be compared.
+
+    Args:
+        parts: by the key of an attention or feed-forward layer the scores of its heads or units, and of ``hidden`` those of
+            the hidden units.
+        layers: of each layer, by stack; empty where weights alone were read, which say nothing of that.
+        num_examples: read.
+    """
+
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    layers: dict[str, Tensor] = field(default_factory=dict)
+    num_examples: int = 0
+
+    def add(self, key: str, score: Tensor) -> None:
+        """Add to what is known of a part."""
+        self.parts[key] = self.parts[key] + score if key in self.parts else score
+
+
+def by_weights(network: PreTrainedModel) -> Scores:
+    """Scores that read no text: the norm of what leaves a head, unit or hidden unit by its weights alone."""
+    layout, parts, found = layout_of(network.config), Parts.of(network.config), Scores()
+    with torch.no_grad():
+        for key, kind, reader in readers_of(network, layout):
+            norms = _columns(reader, layout).double().square()
+            found.add(key, norms if kind == "feed" else norms.view(-1, parts.head_dim).sum(1))
+            found.add(HIDDEN, _columns(reader, layout, written=True).double().square())
+    return found
+
+
+def by_texts(
+    network: PreTrainedModel,
+    batches: Iterable[Batch],
+    losses: Callable[[Batch], Float[Tensor, " batch"]],
+    score: Score = "taylor",
+) -> Scores:
+    """Scores over texts.
+
+    With ``taylor``, a part's score is the mean over examples of ``|dL / dg|``, where ``g`` is a gate of 1 that all the part
+    says is multiplied with: to first order, how far the loss moves when the part is taken away. With ``activation`` it is
+    the mean size of what the part adds (heads: the norm they write; units and hidden units: their absolute value; layers:
+    one minus the cosine between what enters and what leaves).
+
+    Guarantees:
+        - an example's share of the scores is its own: it does not depend on the batch it came in;
+        - the network is left as it was, without a gradient.
+
+    Args:
+        network: to score, without dropout.
+        batches: of texts.
+        losses: of each example of a batch, by this network.
+        score: which.
+
+    Source: Michel, Levy, Neubig 2019, arXiv:1905.10650; Molchanov et al. 2019, arXiv:1906.10771.
+    """
+    was_training, wanted = network.training, {one: one.requires_grad for one in network.parameters()}
+    network.eval().requires_grad_(False)
+    table = network.get_input_embeddings()
+    for one in table.parameters():
+        one.requires_grad_(True)  # the rest needs no gradient of its own
+    watched = _Watched(network, by_gradient=score == "taylor")
+    try:
+        with ExitStack() as hooks:
+            watched.hang(hooks)
+            for batch in batches:
+                watched.batch = batch
+                found = losses(batch)
+                if score == "taylor":
+                    found.sum().backward()  # type: ignore[no-untyped-call]
+                watched.scores.num_examples += len(found)
+    finally:
+        for one, before in wanted.items():
+            one.requires_grad_(before)
+            one.grad = None
+        network.train(was_training)
+    return watched.scores
+
+
+class _Watched:
+    """The hooks that score while a network runs."""
+
+    def __init__(self, network: PreTrainedModel, by_gradient: bool) -> None:
+        self.network, self.by_gradient = network, by_gradient
+        self.layout, self.sizes = layout_of(network.config), Parts.of(network.config)
+        self.scores = Scores()
+        self.batch: Batch
+
+    def hang(self, hooks: ExitStack) -> None:
+        for key, kind, reader in readers_of(self.network, self.layout):
+            hook = reader.register_forward_pre_hook(self._reading(key, kind))
+            hooks.callback(hook.remove)
+        for place, layer in layers_of(self.network, self.layout):
+            hook = layer.register_forward_hook(self._passing(place.side, place.number), with_kwargs=True)
+            hooks.callback(hook.remove)
+
+    def _reading(self, key: str, kind: str) -> Callable[[nn.Module, Any], None]:
+        def watch(reader: nn.Module, inputs: Any) -> None:
+            said = inputs[0]
+            if self.by_gradient:
+                said.register_hook(lambda slope: self._add(key, kind, (said.detach() * slope).sum(1).double()))
+                return
+            norms = _columns(reader, self.layout)
+            if kind == "feed":
+                self._add(key, kind, (said.detach().abs() * norms * self._real(said)).sum(1).double())
+            else:
+                self._add(key, kind, ((said.detach() * norms).square() * self._real(said)).sum(1).double())
+
+        return watch
+
+    def _add(self, key: str, kind: str, said: Float[Tensor, "batch units"]) -> None:
+        if kind in ("self", "cross"):
+            said = said.view(len(said), -1, self.sizes.head_dim).sum(2)
+            said = said if self.by_gradient else said.sqrt()
+        self.scores.add(key, said.abs().sum(0))
+
+    def _passing(self, side: str, number: int) -> Callable[..., None]:
+        def watch(layer: nn.Module, inputs: Any, settings: Any, output: Any) -> None:
+            entered = inputs[0] if inputs else settings["hidden_states"]
+            left = output[0] if isinstance(output, tuple) else output
+            if self.by_gradient:
+                left.register_hook(lambda slope: self._add_layer(side, number, left, (left - entered).detach() * slope))
+                left.register_hook(
+                    lambda slope: self.scores.add(HIDDEN, (left.detach() * slope).sum(1).double().abs().sum(0))
+                )
+                return
+            real = self._real(left)
+            self.scores.add(HIDDEN, (left.detach().abs() * real).sum((0, 1)).double())
+            change = 1.0 - nn.functional.cosine_similarity(entered.detach(), left.detach(), dim=-1).unsqueeze(-1)
+            self._add_layer(side, number, left, (change * real / real.sum(1, keepdim=True).clamp(min=1)))
+
+        return watch
+
+    def _add_layer(self, side: str, number: int, left: Tensor, change: Tensor) -> None:
+        depth = self.sizes.layers[side]
+        known = self.scores.layers.setdefault(side, torch.zeros(depth, dtype=torch.double, device=left.device))
+        known[number - 1] += change.detach().double().sum((1, 2)).abs().sum()
+
+    def _real(self, said: Tensor) -> Tensor:
+        """1 on real tokens, of whichever side these are."""
+        masks = (self.batch["attention_mask"], self.batch.get("decoder_attention_mask"))
+        for mask in masks:
+            if mask is not None and mask.shape == said.shape[:2]:
+                return mask.unsqueeze(-1)
+        return torch.ones_like(said[..., :1])
+
+
+def _columns(reader: Any, layout: Layout, written: bool = False) -> Tensor:
+    """The norm of each column that a linear map reads, or of each row that it writes."""
+    weight: Tensor = reader.weight.detach()
+    norms: Tensor = weight.norm(dim=int(written) if not layout.turned else int(not written))
+    return norms
