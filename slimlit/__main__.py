@@ -14,6 +14,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   predict    label the texts of a file with a run's student
   chat       talk to a run's student
   audit      attack a run: what it tells of its training texts
+  export     take a run's student to the hub, ONNX, OpenVINO, ExecuTorch or GGUF, and prove it there
   prepare    raw text to a data set with a report
   download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
@@ -29,8 +30,9 @@ examples:
   slimlit predict --run first --data.predict texts.csv
   slimlit chat --run first
   slimlit audit --run first
+  slimlit export --run first --to onnx --precision int8
 """
-VERBS = ("fit", "validate", "test", "predict", "chat", "audit", "prepare", "download", "budget")
+VERBS = ("fit", "validate", "test", "predict", "chat", "audit", "export", "prepare", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:

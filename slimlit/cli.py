@@ -25,7 +25,7 @@ from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
-from slimlit.data import TextClassification
+from slimlit.data import TextClassification, TextModule
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -64,9 +64,27 @@ class AuditingTrainer(Trainer):
             seed: of the texts drawn.
         """
 
+    def export(
+        self,
+        to: str = "",
+        precision: Literal["fp32", "int8"] = "fp32",
+        allow: str = "",
+        max_texts: int = 1024,
+        licence: str = "unknown",
+    ) -> None:
+        """Write a finished run's student for other software, and keep it if it says the same there.
+
+        Args:
+            to: hub, onnx, openvino, executorch or gguf.
+            precision: of the weights.
+            allow: what the export may fail by, with commas between: cosine, metric, words.
+            max_texts: validation texts it is checked on, at most.
+            licence: for the model card.
+        """
+
 
 class SlimCLI(LightningCLI):
-    """``fit validate test predict audit``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
+    """``fit validate test predict audit export``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.asked = Asked.read(arguments)
@@ -102,7 +120,10 @@ class SlimCLI(LightningCLI):
         parser.add_argument("--resume", action="store_true", help="continue the run from its last checkpoint")
         parser.add_argument("--wandb", type=OPTIONS["wandb"], default="offline", help="how W&B records the run")
         parser.add_argument(
-            "--output", type=OPTIONS["output"], default=None, help="file that predict writes, JSON lines"
+            "--output",
+            type=OPTIONS["output"],
+            default=None,
+            help="file that predict writes, JSON lines; folder of an export",
         )
         parser.add_lightning_class_args(RunDirectory, "checkpoint")
 
@@ -160,7 +181,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "disabled" and self.subcommand not in ("predict", "audit"):
+        if mode != "disabled" and self.subcommand not in ("predict", "audit", "export"):
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
@@ -260,6 +281,22 @@ class SlimCLI(LightningCLI):
         print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}")
         if found.is_refuted:
             raise SystemExit(1)
+
+    def export(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        """Write the student for a target, and end with status 1 where it does not say the same there."""
+        if not isinstance(datamodule, TextModule):
+            raise ValueError(f"export checks on texts, and {type(datamodule).__name__} has none\nexpected a TextModule")
+        from slimlit.exporter import Wish, export_run
+
+        output = self._get(self.config, "output")
+        card, place = export_run(self.run, model, datamodule, Wish(**settings, output=output))
+        print(f"\n{card.table()}")
+        if card.faults:
+            print("\n".join([f"\n{card.name} is not kept:", *card.faults]), file=sys.stderr)
+            raise SystemExit(1)
+        print(
+            f"\nwritten: {place}\nreport: {self.run.reports / f'export-{card.name}.json'}, {self.run.reports / 'exports.md'}"
+        )
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

@@ -29,8 +29,9 @@ def find_fault(settings: Setting, verb: str = "fit") -> str | None:
     from slimlit.cli import OPTIONS, AuditingTrainer
 
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
-    of_audit = _parameters(AuditingTrainer.audit) if verb == "audit" else {}
-    options = {**OPTIONS, **{name: one.annotation for name, one in of_audit.items() if name != "self"}}
+    asked = {"audit": AuditingTrainer.audit, "export": AuditingTrainer.export}
+    of_verb = _parameters(asked[verb]) if verb in asked else {}
+    options = {**OPTIONS, **{name: one.annotation for name, one in of_verb.items() if name != "self"}}
     own = {
         **options,
         "seed_everything": bool | int,
