@@ -20,9 +20,10 @@ from slimlit.export.metric import score
 from slimlit.export.model_card import Story, write_model_card
 from slimlit.export.reference import answers
 from slimlit.export.runtimes import FACTS, open_export
-from slimlit.export.sample import Sample, draw_sample, one_text
+from slimlit.export.sample import draw_sample, one_text
 from slimlit.export.targets import Order, Target, find_target
-from slimlit.models import Head, PreTrainedModel
+from slimlit.export.writing import Writer, count_other_words, stops_of
+from slimlit.models import Head
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -116,7 +117,7 @@ class _NotKeptError(Exception):
 def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish, card: Card) -> Card:
     outputs = target.write(order)
     data.tokenizer.save_pretrained(order.folder)
-    shutil.copyfile(Path(examples.__file__).with_name(target.example), order.folder / "use.py")
+    shutil.copyfile(Path(examples.__file__).with_name(target.example_for(order.kind)), order.folder / "use.py")
     facts = {
         "target": wish.to,
         "precision": wish.precision,
@@ -126,31 +127,40 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
         "outputs": outputs,
         "max_length": data.max_length,
         "pad_token_id": int(data.tokenizer.pad_token_id or 0),
+        "stops": stops_of(order.network) if order.kind == "causal_lm" else [],
     }
     runs.write(order.folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
-    found, latency = _compare(order.network, order.folder, order.sample, Comparison(order.kind))
-    metric = score(found, data.labels)
+    run = open_export(order.folder)
+    found = _compare(order, run)
+    metric, measures = score(found, data.labels), measures_of(found)
+    others = 0
+    if isinstance(run, Writer):
+        others, asked = count_other_words(order.network, run, order.sample)
+        measures |= {"prompts with other words after them": others, "prompts": asked}
     return replace(
         card,
         files=bytes_of(order.folder),
-        measures=measures_of(found),
+        measures=measures,
         metric=metric,
-        latency=latency,
-        faults=judge(found, metric, card.allowed),
+        latency=_time(order, run),
+        faults=judge(found, metric, card.allowed, 0 if order.is_int8 else others),
         versions={name: version(name) for name in ("torch", "transformers", *target.packages)},
     )
 
 
-def _compare(
-    network: PreTrainedModel, folder: Path, sample: Sample, found: Comparison
-) -> tuple[Comparison, dict[str, Any]]:
-    run = open_export(folder)
-    for inputs, labels in sample:
-        found.add(inputs, labels, answers(network, inputs), run(inputs))
+def _compare(order: Order, run: Any) -> Comparison:
+    found = Comparison(order.kind)
+    for inputs, labels in order.sample:
+        found.add(inputs, labels, answers(order.network, inputs), run(inputs))
     found.finish()
-    ways = {"export": run, "eager PyTorch, fp32": lambda inputs: answers(network, inputs)}
-    times = time_side_by_side(ways, one_text(sample, min(LATENCY_TOKENS, max(sample.lengths))))
-    return found, {"batch": 1, "tokens": min(LATENCY_TOKENS, max(sample.lengths)), "threads": 1, **times}
+    return found
+
+
+def _time(order: Order, run: Any) -> dict[str, Any]:
+    num_tokens = min(LATENCY_TOKENS, max(order.sample.lengths))
+    ways = {"export": run, "eager PyTorch, fp32": lambda inputs: answers(order.network, inputs)}
+    times = time_side_by_side(ways, one_text(order.sample, num_tokens))
+    return {"batch": 1, "tokens": num_tokens, "threads": 1, **times}
 
 
 def _write_cards(folder: Path, run: Run, card: Card, data: TextModule, wish: Wish) -> None:

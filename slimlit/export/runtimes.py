@@ -42,6 +42,10 @@ def open_export(folder: Path, num_threads: int = 1) -> Run:
 def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
     """ONNX Runtime on the CPU."""
     need("onnx", "onnxruntime")
+    if facts["kind"] == "causal_lm":
+        from slimlit.export.writing import Writer
+
+        return Writer(folder, num_threads)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -46,7 +46,7 @@ class Target:
         packages: it cannot do without.
         precisions: it is written in.
         kinds: of networks it takes.
-        example: the program that travels with it.
+        example: the program that travels with it; that of a network that writes is another.
     """
 
     write: Callable[[Order], list[str]]
@@ -55,6 +55,10 @@ class Target:
     precisions: tuple[str, ...]
     kinds: tuple[Kind, ...]
     example: str
+
+    def example_for(self, kind: Kind) -> str:
+        """The program that travels with such a network."""
+        return "writer_example.py" if kind == "causal_lm" and self.example == "reader_example.py" else self.example
 
 
 def _hub(order: Order) -> list[str]:
@@ -66,6 +70,10 @@ def _hub(order: Order) -> list[str]:
 
 
 def _onnx(order: Order) -> list[str]:
+    if order.kind == "causal_lm":
+        from slimlit.export.generator_file import write_generator
+
+        return write_generator(order.network, order.sample, order.folder, order.is_int8)
     from slimlit.export.onnx_file import write_onnx
 
     return write_onnx(order.network, order.sample, order.folder, order.is_int8)
@@ -87,7 +95,9 @@ _READERS: tuple[Kind, ...] = ("sequence_classification", "token_classification",
 
 TARGETS = {
     "hub": Target(_hub, "", (), ("fp32",), (*_READERS, "causal_lm", "seq2seq_lm"), "hub_example.py"),
-    "onnx": Target(_onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, _READERS, "reader_example.py"),
+    "onnx": Target(
+        _onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, (*_READERS, "causal_lm"), "reader_example.py"
+    ),
     "openvino": Target(_openvino, "openvino", ("openvino", "nncf"), PRECISIONS, _READERS, "reader_example.py"),
     "executorch": Target(
         _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, _READERS, "reader_example.py"
