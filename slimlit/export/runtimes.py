@@ -35,7 +35,13 @@ def open_export(folder: Path, num_threads: int = 1) -> Run:
         ValueError: the runtime is missing, or the folder is damaged.
     """
     facts = read_facts(folder)
-    opens = {"onnx": open_onnx, "openvino": open_openvino, "executorch": open_executorch, "hub": open_hub}
+    opens = {
+        "onnx": open_onnx,
+        "openvino": open_openvino,
+        "executorch": open_executorch,
+        "hub": open_hub,
+        "gguf": open_gguf,
+    }
     return opens[facts["target"]](folder, facts, num_threads)
 
 
@@ -101,4 +107,16 @@ def open_hub(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
     from slimlit.export.reference import answers
 
     network = load_folder(folder, facts["kind"])
+    return lambda inputs: answers(network, inputs)
+
+
+def open_gguf(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
+    """PyTorch, through transformers' GGUF reader: llama.cpp itself has no wheel to be relied on, so it is not asked."""
+    need("gguf", "gguf")
+    from slimlit.export.gguf_file import read_gguf
+    from slimlit.export.reference import answers
+    from slimlit.models.pretrained import quiet_files
+
+    with quiet_files():
+        network = read_gguf(folder)
     return lambda inputs: answers(network, inputs)

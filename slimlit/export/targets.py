@@ -91,6 +91,12 @@ def _executorch(order: Order) -> list[str]:
     return write_executorch(order.network, order.sample, order.folder, order.is_int8, order.max_length)
 
 
+def _gguf(order: Order) -> list[str]:
+    from slimlit.export.gguf_file import write_gguf
+
+    return write_gguf(order.network, order.student, order.folder, order.is_int8)
+
+
 _READERS: tuple[Kind, ...] = ("sequence_classification", "token_classification", "masked_lm")
 
 TARGETS = {
@@ -102,6 +108,7 @@ TARGETS = {
     "executorch": Target(
         _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, _READERS, "reader_example.py"
     ),
+    "gguf": Target(_gguf, "gguf", ("gguf",), PRECISIONS, ("causal_lm",), "gguf_example.py"),
 }
 
 

@@ -9,7 +9,9 @@ from slimlit.export.metric import score
 from slimlit.export.sample import Array, Inputs
 
 
-def compared(ours: Array, theirs: Array, labels: Array | None = None, kind: str = "sequence_classification") -> Comparison:
+def compared(
+    ours: Array, theirs: Array, labels: Array | None = None, kind: str = "sequence_classification"
+) -> Comparison:
     found = Comparison(kind)  # type: ignore[arg-type]
     mask = np.ones(ours.shape[:2], dtype=np.int64)
     inputs: Inputs = {"input_ids": mask, "attention_mask": mask}

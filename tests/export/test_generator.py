@@ -14,7 +14,9 @@ pytest.importorskip("onnxruntime", reason="needs slimlit[onnx]")
 pytest.importorskip("onnxscript", reason="needs slimlit[onnx]")
 
 
-def test_the_exported_model_writes_what_generate_writes_and_holds_every_weight_once(toy_decoder: Path, tmp_path: Path) -> None:
+def test_the_exported_model_writes_what_generate_writes_and_holds_every_weight_once(
+    toy_decoder: Path, tmp_path: Path
+) -> None:
     from slimlit.export.generator_file import write_generator
 
     network = AutoModelForCausalLM.from_pretrained(toy_decoder).eval()
