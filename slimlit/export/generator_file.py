@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from slimlit.export.onnx_file import save_onnx
+from slimlit.export.onnx_file import name_axes, save_onnx
 from slimlit.export.sample import Sample
 from slimlit.export.tracing import quietly_traced
 from slimlit.models import PreTrainedModel
@@ -45,5 +45,6 @@ def write_generator(network: PreTrainedModel, sample: Sample, folder: Path, is_i
         raise ValueError(
             f"a {network.config.model_type} remembers in a way this export does not know: {', '.join(names[:3])}\nexport it --to hub"
         )
+    name_axes(program.graph)
     save_onnx(program, folder / "model.onnx")
     return names

@@ -40,11 +40,8 @@ def name_axes(graph: "onnx_ir.Graph") -> None:  # type: ignore[name-defined]
     first = graph.inputs[0].shape
     names = {str(first[0].value): "batch", str(first[1].value): "tokens"}
     for value in [*graph.inputs, *graph.outputs]:
-        axes = [
-            names.get(str(axis.value), axis.value) if isinstance(axis, onnx_ir.SymbolicDim) else axis
-            for axis in value.shape
-        ]
-        value.shape = onnx_ir.Shape(axes)
+        told = [str(axis.value) if isinstance(axis, onnx_ir.SymbolicDim) else str(axis) for axis in value.shape]
+        value.shape = onnx_ir.Shape([int(axis) if axis.isdigit() else names.get(axis, axis) for axis in told])
 
 
 def save_onnx(program: "onnx_ir.Model", path: Path) -> None:  # type: ignore[name-defined]

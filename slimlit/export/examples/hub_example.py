@@ -23,8 +23,8 @@ HEADS = {
     "causal_lm": "AutoModelForCausalLM",
     "seq2seq_lm": "AutoModelForSeq2SeqLM",
 }
-tokenizer = transformers.AutoTokenizer.from_pretrained(FOLDER)
 is_ours = (FOLDER / "modeling_slimlit.py").is_file()  # read it before you trust it
+tokenizer = transformers.AutoTokenizer.from_pretrained(FOLDER, trust_remote_code=is_ours)
 model = getattr(transformers, HEADS[FACTS["kind"]]).from_pretrained(FOLDER, trust_remote_code=is_ours).eval()
 
 
