@@ -16,6 +16,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   compress   make a smaller run of a finished one
   audit      attack a run: what it tells of its training texts
   explain    show and test the reasons of a run's answers
+  export     take a run's student to the hub, ONNX, OpenVINO, ExecuTorch or GGUF, and prove it there
   prepare    raw text to a data set with a report
   download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
@@ -33,8 +34,12 @@ examples:
   slimlit compress --run first --to small --vocabulary seen --heads 0.5 --epochs 2
   slimlit audit --run first
   slimlit explain --run first --text "a gripping, tender film"
+  slimlit export --run first --to onnx --precision int8
 """
-VERBS = ("fit", "validate", "test", "predict", "chat", "compress", "audit", "explain", "prepare", "download", "budget")
+VERBS = (
+    *("fit", "validate", "test", "predict", "chat", "compress", "audit", "explain", "export"),
+    *("prepare", "download", "budget"),
+)
 
 
 def main(argv: list[str] | None = None) -> int:

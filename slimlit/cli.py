@@ -103,6 +103,24 @@ class VerbsTrainer(Trainer):
     def explain(self) -> None:
         """Show and test the reasons of a finished run's answers."""
 
+    def export(
+        self,
+        to: str = "",
+        precision: Literal["fp32", "int8"] = "fp32",
+        allow: str = "",
+        max_texts: int = 1024,
+        licence: str = "unknown",
+    ) -> None:
+        """Write a finished run's student for other software, and keep it if it says the same there.
+
+        Args:
+            to: hub, onnx, openvino, executorch or gguf.
+            precision: of the weights.
+            allow: what the export may fail by, with commas between: cosine, metric, words.
+            max_texts: validation texts it is checked on, at most.
+            licence: for the model card.
+        """
+
 
 class SlimCLI(LightningCLI):
     """``fit validate test predict`` and ours; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
@@ -145,7 +163,7 @@ class SlimCLI(LightningCLI):
             "--output",
             type=OPTIONS["output"],
             default=None,
-            help="file that predict writes (JSON lines), or explain (a page)",
+            help="file that predict writes (JSON lines), or explain (a page); folder of an export",
         )
         parser.add_lightning_class_args(RunDirectory, "checkpoint")
         if self.asked.verb == "explain":
@@ -209,7 +227,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "disabled" and self.subcommand not in ("predict", "audit", "compress"):
+        if mode != "disabled" and self.subcommand not in ("predict", "audit", "compress", "export"):
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
@@ -344,6 +362,22 @@ class SlimCLI(LightningCLI):
             if not new.last.exists() and not new.student.exists():
                 shutil.rmtree(new.folder, ignore_errors=True)
             raise
+
+    def export(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
+        """Write the student for a target, and end with status 1 where it does not say the same there."""
+        if not isinstance(datamodule, TextModule):
+            raise ValueError(f"export checks on texts, and {type(datamodule).__name__} has none\nexpected a TextModule")
+        from slimlit.exporter import Wish, export_run
+
+        output = self._get(self.config, "output")
+        card, place = export_run(self.run, model, datamodule, Wish(**settings, output=output))
+        print(f"\n{card.table()}")
+        if card.faults:
+            print("\n".join([f"\n{card.name} is not kept:", *card.faults]), file=sys.stderr)
+            raise SystemExit(1)
+        print(
+            f"\nwritten: {place}\nreport: {self.run.reports / f'export-{card.name}.json'}, {self.run.reports / 'exports.md'}"
+        )
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

@@ -21,6 +21,7 @@ EXAMPLES = {
     "audit": "slimlit audit --run first --max_examples 500",
     "explain": 'slimlit explain --run first --text "a gripping, tender film"',
     "compress": "slimlit compress --run first --to small --vocabulary seen --heads 0.5 --feed_forward 0.5 --epochs 2",
+    "export": "slimlit export --run first --to onnx --precision int8",
 }
 
 
@@ -62,7 +63,7 @@ class Asked:
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
         own = with_own_student(runs.find(self.run, self.parent))
-        if self.verb in ("predict", "audit", "explain", "compress"):  # one process, one file, in the order of the texts
+        if self.verb in ("predict", "audit", "explain", "compress", "export"):  # one process, one file, in the order of the texts
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             if self.verb != "explain" or teacher_is_gone(own):
                 without_teacher(own)

@@ -29,7 +29,7 @@ def find_fault(settings: Setting, verb: str = "fit") -> str | None:
     from slimlit.cli import OPTIONS, VerbsTrainer
 
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
-    ours = {"audit": VerbsTrainer.audit, "compress": VerbsTrainer.compress}
+    ours = {"audit": VerbsTrainer.audit, "compress": VerbsTrainer.compress, "export": VerbsTrainer.export}
     of_verb = _parameters(ours[verb]) if verb in ours else {}
     options = {**OPTIONS, **{name: one.annotation for name, one in of_verb.items() if name != "self"}}
     if verb == "explain":

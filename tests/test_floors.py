@@ -10,9 +10,9 @@ ROOT = Path(slimlit.__file__).parent
 FLOORS = {
     "types": 0,
     "text": 1, "vocabulary": 1,
-    "data": 2, "models": 2, "losses": 2, "explain": 2, "compress": 2,
+    "data": 2, "models": 2, "losses": 2, "explain": 2, "compress": 2, "export": 2,
     "tasks": 3, "callbacks": 3,
-    "cli": 4, "chat": 4, "auditor": 4, "explainer": 4, "compressor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
+    "cli": 4, "chat": 4, "auditor": 4, "explainer": 4, "exporter": 4, "compressor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
     "report": 1, "explain.drawing": 1, "explain.bars": 1, "explain.heat_map": 1, "explain.curves": 1, "explain.calibration": 1, "explain.confusion": 1,
     "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.gram": 2, "privacy.noise": 2, "privacy.probe": 2, "privacy.rows": 2, "privacy.trees": 2, "privacy.word_products": 2,
 }  # fmt: skip
@@ -35,15 +35,17 @@ LIBRARIES = {
         "auditor",
         "explainer",
         "compressor",
+        "export",
         *ENGINE,
     },
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults", "explainer"},
-    "transformers": {"models", "text", "compress"},  # in text within functions only: tests/text/test_imports.py
+    "transformers": {"models", "text", "compress", "export"},  # in text within functions only: tests/text/test_imports.py
     "tiktoken": {"text"},
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
     "opacus": {"privacy"},
-    "gguf": {"models"},
+    "gguf": {"models", "export"},
+    **{name: {"export"} for name in ("onnx", "onnx_ir", "onnxruntime", "openvino", "nncf", "executorch", "torchao")},
     "huggingface_hub": {"text"},
     "sacrebleu": {"text"},
     "rouge_score": {"text"},

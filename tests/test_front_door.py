@@ -50,7 +50,7 @@ def test_an_option_in_the_place_of_the_verb_is_explained(capsys: pytest.CaptureF
     assert "a verb comes first" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "audit", "explain"])
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict", "audit", "explain", "export"])
 def test_each_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -58,7 +58,7 @@ def test_each_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFix
     assert "--checkpoint.every_n_steps" in shown
 
 
-@pytest.mark.parametrize("verb", ["validate", "test", "predict", "audit", "explain"])
+@pytest.mark.parametrize("verb", ["validate", "test", "predict", "audit", "explain", "export"])
 def test_a_verb_without_its_run_says_what_to_type(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb]) == 2
     assert f"for example: slimlit {verb} --run first" in capsys.readouterr().err

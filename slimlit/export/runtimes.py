@@ -1,0 +1,122 @@
+"""``open_export``: an exported folder in the runtime it was made for, as a function from arrays to arrays."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slimlit.export.extras import need
+from slimlit.export.sample import Array, Inputs
+
+FACTS = "slimlit.json"  # what an exported folder says of itself
+Run = Callable[[Inputs], dict[str, Array]]
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """What an exported folder says of itself: target, precision, kind, labels, inputs.
+
+    Raises:
+        ValueError: it is none of ours.
+    """
+    try:
+        facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise ValueError(f"{folder} is no folder that slimlit export wrote: {problem}") from problem
+    return facts
+
+
+def open_export(folder: Path, num_threads: int = 1) -> Run:
+    """Load an exported folder in its runtime; what comes back takes the inputs its facts name and gives ``logits`` and, where
+    the network pools by attention, ``pooling_weights``.
+
+    Raises:
+        ValueError: the runtime is missing, or the folder is damaged.
+    """
+    facts = read_facts(folder)
+    opens = {
+        "onnx": open_onnx,
+        "openvino": open_openvino,
+        "executorch": open_executorch,
+        "hub": open_hub,
+        "gguf": open_gguf,
+    }
+    return opens[facts["target"]](folder, facts, num_threads)
+
+
+def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
+    """ONNX Runtime on the CPU."""
+    need("onnx", "onnxruntime")
+    if facts["kind"] == "causal_lm":
+        from slimlit.export.writing import Writer
+
+        return Writer(folder, num_threads)
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_outputs()]
+
+    def run(inputs: Inputs) -> dict[str, Array]:
+        return dict(zip(names, session.run(names, {name: inputs[name] for name in facts["inputs"]}), strict=True))
+
+    return run
+
+
+def open_openvino(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
+    """OpenVINO on the CPU, in float32: left alone it computes in bfloat16 where the processor has it."""
+    need("openvino", "openvino")
+    import openvino
+
+    core = openvino.Core()
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": num_threads, "NUM_STREAMS": 1}
+    model = core.compile_model(core.read_model(folder / "openvino_model.xml"), "CPU", settings)
+    names = [output.get_any_name() for output in model.outputs]
+
+    def run(inputs: Inputs) -> dict[str, Array]:
+        answer = model({name: inputs[name] for name in facts["inputs"]})
+        return {name: np.array(answer[place]) for place, name in enumerate(names)}
+
+    return run
+
+
+def open_executorch(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
+    """ExecuTorch with XNNPACK, as a phone runs it."""
+    need("executorch", "executorch")
+    import torch
+    from executorch.runtime import Runtime
+
+    method = Runtime.get().load_program(folder / "model.pte").load_method("forward")
+
+    def run(inputs: Inputs) -> dict[str, Array]:
+        rows = []
+        for row in range(len(inputs["input_ids"])):  # the graph takes one text
+            given = [torch.from_numpy(inputs[name][row : row + 1].copy()) for name in facts["inputs"]]
+            rows.append([one.numpy().copy() for one in method.execute(given)])
+        return {name: np.concatenate([row[place] for row in rows]) for place, name in enumerate(facts["outputs"])}
+
+    return run
+
+
+def open_hub(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
+    """PyTorch, through transformers alone where the architecture is stock, else through the code beside the weights."""
+    from slimlit.export.hub_folder import load_folder
+    from slimlit.export.reference import answers
+
+    network = load_folder(folder, facts["kind"])
+    return lambda inputs: answers(network, inputs)
+
+
+def open_gguf(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
+    """PyTorch, through transformers' GGUF reader: llama.cpp itself has no wheel to be relied on, so it is not asked."""
+    need("gguf", "gguf")
+    from slimlit.export.gguf_file import read_gguf
+    from slimlit.export.reference import answers
+    from slimlit.models.pretrained import quiet_files
+
+    with quiet_files():
+        network = read_gguf(folder)
+    return lambda inputs: answers(network, inputs)

@@ -1,0 +1,45 @@
+"""An exported folder is whole or not there."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from slimlit.export.folder import whole_or_none
+
+
+def write_and_fail(place: Path, problem: Exception) -> None:
+    with whole_or_none(place, 0) as folder:
+        (folder / "model").write_text("half")
+        raise problem
+
+
+def test_a_folder_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        write_and_fail(tmp_path / "a" / "b", RuntimeError())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_export_stays_where_a_new_one_fails(tmp_path: Path) -> None:
+    with whole_or_none(tmp_path / "b", 0) as folder:
+        (folder / "model").write_text("old")
+    with pytest.raises(RuntimeError):
+        write_and_fail(tmp_path / "b", RuntimeError())
+    assert (tmp_path / "b" / "model").read_text() == "old"
+    assert [path.name for path in tmp_path.rglob("*")] == ["b", "model"]
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [OSError(errno.ENOSPC, "No space left on device"), Exception("I/O error: No space left on device (os error 28)")],
+)
+def test_a_full_disk_is_a_clear_line_and_nothing_is_half_written(tmp_path: Path, problem: Exception) -> None:
+    with pytest.raises(ValueError, match="no room on the disk"):
+        write_and_fail(tmp_path / "b", problem)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_with_too_little_room_is_refused_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="MiB are needed"), whole_or_none(tmp_path / "b", 2**60):
+        pytest.fail("nothing may be written")
+    assert list(tmp_path.iterdir()) == []
