@@ -63,7 +63,13 @@ class Asked:
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
         own = with_own_student(runs.find(self.run, self.parent))
-        if self.verb in ("predict", "audit", "explain", "compress", "export"):  # one process, one file, in the order of the texts
+        if self.verb in (
+            "predict",
+            "audit",
+            "explain",
+            "compress",
+            "export",
+        ):  # one process, one file, in the order of the texts
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             if self.verb != "explain" or teacher_is_gone(own):
                 without_teacher(own)

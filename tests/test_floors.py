@@ -39,7 +39,12 @@ LIBRARIES = {
         *ENGINE,
     },
     "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults", "explainer"},
-    "transformers": {"models", "text", "compress", "export"},  # in text within functions only: tests/text/test_imports.py
+    "transformers": {
+        "models",
+        "text",
+        "compress",
+        "export",
+    },  # in text within functions only: tests/text/test_imports.py
     "tiktoken": {"text"},
     "wandb": {"callbacks", "cli"},
     "torchmetrics": {"tasks"},
