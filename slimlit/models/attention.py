@@ -47,7 +47,7 @@ def _attend(
             watch.record[len(watch.record) + 1] = (query, key, value)
         gate = watch.gate(kind, query.shape[1])
         if gate is not None:
-            attended = attended * gate.to(attended.dtype).unsqueeze(-1)
+            attended = attended * gate.to(attended.dtype)[..., None, :, None]  # over queries and head width
         watch.seen[kind] += 1
     return attended, None
 
@@ -178,7 +178,8 @@ def gated_attention(network: PreTrainedModel, gates: Gates) -> Iterator[None]:
 
     Args:
         network: any whose attention goes through transformers' attention interface.
-        gates: by kind of attention, one for each head of each layer; kinds left out are not gated.
+        gates: by kind of attention, one for each head of each layer, or of each layer for each example; kinds left out are
+            not gated. A layer of fewer heads than others takes the first ones.
     """
     with _watched(network, Watch(stacks_of(network), gates=gates)):
         yield

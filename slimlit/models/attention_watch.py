@@ -14,8 +14,10 @@ AttentionKind = Literal["encoder", "decoder", "cross"]
 """Whose attention: an encoder's to itself, a decoder's to itself (a language model is one), a decoder's to an encoder."""
 
 Recorded = dict[int, tuple[Tensor, Tensor, Tensor]]
-Maps = dict[AttentionKind, list[Float[Tensor, "batch heads queries keys"]]]
-Gates = Mapping[AttentionKind, Float[Tensor, "layers heads"]]
+Maps = dict[AttentionKind, list[Tensor]]
+"""Probabilities of each layer, ``(batch, heads, queries, keys)``; layers may differ in heads, kinds in all but the batch."""
+
+Gates = Mapping[AttentionKind, Float[Tensor, "layers *batch heads"]]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Watch:
         """Whose attention a module is."""
         return "decoder" if is_causal else self.stacks[id(module)]
 
-    def gate(self, kind: AttentionKind, heads: int) -> Float[Tensor, " heads"] | None:
-        """The multipliers of the next layer of that kind.
+    def gate(self, kind: AttentionKind, heads: int) -> Float[Tensor, "*batch heads"] | None:
+        """The multipliers of the next layer of that kind; of each example, where each has its own.
 
         Raises:
             ValueError: there are none for it, or not as many as it has heads.
@@ -49,12 +51,12 @@ class Watch:
         if self.gates is None or kind not in self.gates:
             return None
         gates, layer = self.gates[kind], self.seen[kind]
-        if layer >= len(gates) or gates.shape[1] != heads:
+        if layer >= len(gates) or gates.shape[-1] < heads:
             raise ValueError(
                 f"gates of shape {tuple(gates.shape)} for {kind} attention, whose layer {layer + 1} has {heads} heads\n"
-                "expected one gate for each head of each layer: (layers, heads)"
+                "expected one gate for each head of each layer: (layers, heads), or (layers, batch, heads)"
             )
-        return gates[layer]
+        return gates[layer][..., :heads]
 
 
 watches: ContextVar[tuple[Watch, ...]] = ContextVar("slimlit_attention_watches", default=())
