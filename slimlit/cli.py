@@ -26,6 +26,7 @@ from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
 from slimlit.data import TextClassification
+from slimlit.predictor import predict_file
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -231,14 +232,11 @@ class SlimCLI(LightningCLI):
 
     def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Write what the student says of each text."""
-        answers = cast(list[Any], self.trainer.predict(model, datamodule=datamodule, **settings))
-        lines = model.predictions(answers, datamodule)
-        text = "".join(json.dumps(lines[row], ensure_ascii=False) + "\n" for row in sorted(lines))
-        runs.write(self.output, text)
+        num_lines = predict_file(self.trainer, model, datamodule, self.output, **settings)
         source = getattr(datamodule, "sources", {}).get("predict") or type(datamodule).__name__
-        write_origin(self.output, self.run, str(source), len(lines))
+        write_origin(self.output, self.run, str(source), num_lines)
         self._account("predict", datamodule)
-        print(f"\n{len(lines)} texts answered: {self.output}")
+        print(f"\n{num_lines} texts answered: {self.output}")
 
     def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
         """Attack the run, write what was found, and end with status 1 where it refutes what the ledger claims."""
