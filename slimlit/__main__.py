@@ -14,6 +14,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   predict    label the texts of a file with a run's student
   chat       talk to a run's student
   audit      attack a run: what it tells of its training texts
+  bench      size, memory and speed of a run's teacher, student and exports
   prepare    raw text to a data set with a report
   download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
@@ -29,8 +30,9 @@ examples:
   slimlit predict --run first --data.predict texts.csv
   slimlit chat --run first
   slimlit audit --run first
+  slimlit bench --run first --quick
 """
-VERBS = ("fit", "validate", "test", "predict", "chat", "audit", "prepare", "download", "budget")
+VERBS = ("fit", "validate", "test", "predict", "chat", "audit", "bench", "prepare", "download", "budget")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
-from slimlit.data import TextClassification
+from slimlit.data import TextClassification, TextModule
 from slimlit.predictor import predict_file
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
@@ -41,6 +41,7 @@ OPTIONS = {
     "resume": bool,
     "wandb": Literal["offline", "online", "disabled"],
     "output": str | None,
+    "quick": bool,
 }
 
 
@@ -54,8 +55,8 @@ def run(arguments: list[str]) -> int:
     return outcome.status
 
 
-class AuditingTrainer(Trainer):
-    """A trainer with one verb more."""
+class MeasuringTrainer(Trainer):
+    """A trainer with two verbs more."""
 
     def audit(self, max_examples: int = 2000, seed: int = 0) -> None:
         """Attack a finished run, and say what the attack found.
@@ -65,9 +66,16 @@ class AuditingTrainer(Trainer):
             seed: of the texts drawn.
         """
 
+    def bench(self, watts: float = 5.0) -> None:
+        """Measure a finished run: size, memory, speed and quality of its teacher, student and exports.
+
+        Args:
+            watts: of one busy core, for the estimate of energy where the processor's own counter cannot be read.
+        """
+
 
 class SlimCLI(LightningCLI):
-    """``fit validate test predict audit``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
+    """``fit validate test predict audit bench``; a verb other than ``fit``, and ``fit --resume``, read the run's own config."""
 
     def __init__(self, arguments: list[str]) -> None:
         self.asked = Asked.read(arguments)
@@ -79,7 +87,7 @@ class SlimCLI(LightningCLI):
             Task,
             LightningDataModule,
             save_config_callback=None,
-            trainer_class=AuditingTrainer,
+            trainer_class=MeasuringTrainer,
             trainer_defaults=TRAINER_DEFAULTS,
             seed_everything_default=0,
             parser_kwargs={**strict, self.asked.verb: {**strict, "description": example}},
@@ -105,6 +113,10 @@ class SlimCLI(LightningCLI):
         parser.add_argument(
             "--output", type=OPTIONS["output"], default=None, help="file that predict writes, JSON lines"
         )
+        if self.asked.verb == "bench":
+            parser.add_argument(
+                "--quick", action="store_true", help="a coarse answer in seconds: short texts, one thread, few turns"
+            )
         parser.add_lightning_class_args(RunDirectory, "checkpoint")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -161,7 +173,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "disabled" and self.subcommand not in ("predict", "audit"):
+        if mode != "disabled" and self.subcommand not in ("predict", "audit", "bench"):
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
@@ -258,6 +270,17 @@ class SlimCLI(LightningCLI):
         print(f"\n{found.table()}\nreport: {self.run.reports / 'audit.json'}, {self.run.reports / 'audit.svg'}")
         if found.is_refuted:
             raise SystemExit(1)
+
+    def bench(self, model: Task, datamodule: LightningDataModule, watts: float) -> None:
+        """Measure the run's teacher, student and exports, each in a process of its own."""
+        if not isinstance(datamodule, TextModule):
+            raise ValueError(f"bench reads texts, and {type(datamodule).__name__} has none\nexpected a TextModule")
+        if not 0 < watts < 1000:
+            raise ValueError(f"--watts is {watts}; expected the power of one busy core, above 0 and below 1000")
+        from slimlit.bencher import bench_run
+
+        config = yaml.safe_load(self.run.config.read_text())
+        print("\n" + bench_run(self.run, model, datamodule, config, self._get(self.config, "quick"), watts))
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

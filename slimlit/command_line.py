@@ -19,6 +19,7 @@ EXAMPLES = {
     "test": "slimlit test --run first --data.batch_size 64",
     "predict": "slimlit predict --run first --data.predict texts.csv --output labelled.jsonl",
     "audit": "slimlit audit --run first --max_examples 500",
+    "bench": "slimlit bench --run first --quick",
 }
 
 
@@ -60,10 +61,12 @@ class Asked:
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
         own = with_own_student(runs.find(self.run, self.parent))
-        if self.verb in ("predict", "audit"):  # one process, one file, in the order of the texts
+        if self.verb in ("predict", "audit", "bench"):  # one process, one file, in the order of the texts
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             without_teacher(own)
-            if self.verb == "audit":
+            if self.verb == "bench" and "packing" in own["data"]["init_args"]:
+                own["data"]["init_args"]["packing"] = False  # runtimes know no packed documents
+            if self.verb in ("audit", "bench"):
                 own = {name: value for name, value in own.items() if name not in ("ckpt_path", "weights_only")}
         elif teacher_is_gone(own):
             without_teacher(own)

@@ -26,11 +26,12 @@ class ConfigError(Exception):
 
 def find_fault(settings: Setting, verb: str = "fit") -> str | None:
     """The first fault of the settings of a verb, in the order they are written; None where there is none to be seen."""
-    from slimlit.cli import OPTIONS, AuditingTrainer
+    from slimlit.cli import OPTIONS, MeasuringTrainer
 
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
-    of_audit = _parameters(AuditingTrainer.audit) if verb == "audit" else {}
-    options = {**OPTIONS, **{name: one.annotation for name, one in of_audit.items() if name != "self"}}
+    verbs = {"audit": MeasuringTrainer.audit, "bench": MeasuringTrainer.bench}
+    of_verb = _parameters(verbs[verb]) if verb in verbs else {}
+    options = {**OPTIONS, **{name: one.annotation for name, one in of_verb.items() if name != "self"}}
     own = {
         **options,
         "seed_everything": bool | int,
