@@ -1,5 +1,6 @@
 """What every test may ask for: toy data with planted answers, a toy model, a cache folder of its own."""
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
 from slimlit.models.toy_chat import write_toy_chat_model
 from slimlit.text.downloads.bundles import BUNDLES
+
+# where tests train on two processes, these are forked of one that has imported all that takes seconds
+multiprocessing.set_forkserver_preload(["lightning.pytorch", "transformers", "slimlit.tasks", "slimlit.callbacks"])
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from slimlit.models.sources import find
 from slimlit.runs import Run
 
 FACTS = "slimlit.json"  # what an exported folder says of itself
-_RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "executorch": "executorch", "gguf": "llama_cpp"}
+_RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "executorch": "executorch", "gguf": "gguf"}
 _WEIGHTS = (".safetensors", ".bin")
 
 

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import GenerationMixin, PreTrainedModel
 
@@ -13,8 +13,9 @@ from slimlit.models import Head, Pretrained, read
 from slimlit.models.network import Kind
 from slimlit.types import Batch
 
-Inputs = dict[str, np.ndarray[Any, Any]]
-Answer = Callable[[Inputs], np.ndarray[Any, Any]]
+Array = npt.NDArray[Any]
+Inputs = dict[str, Array]
+Answer = Callable[[Inputs], Array]
 
 
 class Network:
@@ -34,13 +35,13 @@ class Network:
         torch.set_num_threads(num_threads)
         return self.answer
 
-    def answer(self, inputs: Inputs) -> np.ndarray[Any, Any]:
+    def answer(self, inputs: Inputs) -> Array:
         """The logits."""
         batch = cast(Batch, {name: torch.from_numpy(values) for name, values in inputs.items()})
         with torch.inference_mode():
             return read(self.model, batch).logits.float().numpy()
 
-    def write(self, prompts: np.ndarray[Any, Any], num_new: int) -> None:
+    def write(self, prompts: Array, num_new: int) -> None:
         """So many words after each prompt, the likeliest each time, also beyond an end."""
         assert isinstance(self.model, GenerationMixin)
         ids = torch.from_numpy(prompts)
@@ -64,7 +65,7 @@ class Export:
         """It, opened anew with so many threads."""
         torch.set_num_threads(num_threads)
         run = import_module("slimlit.export.runtimes").open_export(self.folder, num_threads)
-        return lambda inputs: cast("np.ndarray[Any, Any]", run(inputs)["logits"])
+        return lambda inputs: cast(Array, run(inputs)["logits"])
 
     @property
     def num_words(self) -> int:

@@ -48,12 +48,19 @@ def draw_bench(title: str, all_of_them: Sequence[Measured], caption: str) -> str
             drawing.text(left - 7, up + 4, said, _SIZE, "muted", anchor="end")
         drawing.text(left + _SIDE / 2, top + _SIDE + 36, label, 12.0, anchor="middle")
         drawing.text(left - 50, top + _SIDE / 2 + 30, quality[0], 12.0, turned=True)
-        taken: list[tuple[float, float, float]] = []
-        for one in sorted(shown, key=across):
-            x = left + _SIDE * _share(across(one), least, most)
-            y = top + _SIDE * (1 - (_height(one) - low) / (high - low))
-            drawing.box(x - 4, y - 4, 8, 8, 1.0, _told(one, setting))
-            _label(drawing, one.contestant.name, x, y, left + _SIDE, taken)
+        points = {
+            one.contestant.name: (
+                left + _SIDE * _share(across(one), least, most),
+                top + _SIDE * (1 - (_height(one) - low) / (high - low)),
+            )
+            for one in sorted(shown, key=across)
+        }
+        for one in shown:
+            x, y = points[one.contestant.name]
+            drawing.box(x - 4, y - 4, 8.0, 8.0, 1.0, _told(one, setting))
+        taken = [(x - 5, x + 5, y + 4) for x, y in points.values()]
+        for name, (x, y) in points.items():
+            _label(drawing, name, x, y, left + _SIDE, taken)
     drawing.y = top + _SIDE + 52
     drawing.lines(caption, 12.0, "muted")
     return drawing.svg()
@@ -62,7 +69,7 @@ def draw_bench(title: str, all_of_them: Sequence[Measured], caption: str) -> str
 def _label(
     drawing: Drawing, name: str, x: float, y: float, right: float, taken: list[tuple[float, float, float]]
 ) -> None:
-    """The name beside its point, lower where another stands there."""
+    """The name beside its point, lower where another name or point is."""
     width = text_width(name, _SIZE)
     start = x + 8 if x + 8 + width <= right else x - 8 - width
     height = y + 4
