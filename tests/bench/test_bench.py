@@ -17,7 +17,6 @@ from slimlit.bench.energy import joules
 from slimlit.bench.measuring import measure, plan
 from slimlit.bench.opening import Network, open_contestant
 from slimlit.bench.picture import draw_bench
-from slimlit.bench.process import Process
 from slimlit.bench.result import Measured, Setting, table
 from slimlit.bench.texts import write_texts
 from slimlit.data import TextClassification
@@ -49,14 +48,11 @@ def test_a_process_loads_scores_and_times_a_contestant(tmp_path: Path, toy_model
     )
     data.setup("validate")
     number = write_texts(data.splits["validation"], tmp_path / "texts.npz", 40)
-    gone = Contestant("gone", "torch", str(tmp_path / "gone"), "fp32", "sequence_classification", ["a", "b"], 1)
-    (one,), told = measure([contestant, gone], tmp_path / "texts.npz", plan(True, 16, 5.0))
+    (one,), told = measure([contestant], tmp_path / "texts.npz", plan(True, 16, 5.0))
     assert (one.count, one.peak > 0) == (number, True)
     assert sorted(one.times) == [Setting(1, 16, 1), Setting(32, 16, 1)]
     assert all(len(times) >= 6 for times in one.times.values())
-    assert len(told) == 1
-    assert told[0].startswith("gone: ")
-    assert str(tmp_path / "gone") in told[0]
+    assert not told
 
 
 def test_right_answers_and_nats_are_those_of_the_network(tmp_path: Path, toy_model: Path, toy_files: Path) -> None:
@@ -160,8 +156,7 @@ def test_what_is_there_is_found_and_what_is_not_is_told(tmp_path: Path) -> None:
     assert "onnx-int8" in by_name or any(line.startswith("onnx-int8: needs onnxruntime; type: pip") for line in told)
 
 
-def test_a_process_that_dies_is_told_by_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimlit.bench.process.sys.executable", "/bin/false")
     known = Contestant("one", "torch", "", "fp32", "causal_lm", [], None)
-    with Process(known) as process, pytest.raises(ValueError, match="its process ended with status 1"):
-        process.ask(do="peak")
+    assert measure([known], None, plan(True, 16, 5.0)) == ([], ["one: its process ended with status 1"])
