@@ -17,6 +17,7 @@ usage: slimlit VERB [options]        (or: python -m slimlit VERB [options])
   audit      attack a run: what it tells of its training texts
   explain    show and test the reasons of a run's answers
   export     take a run's student to the hub, ONNX, OpenVINO, ExecuTorch or GGUF, and prove it there
+  bench      size, memory and speed of a run's teacher, student and exports
   prepare    raw text to a data set with a report
   download   fetch a bundled model or text, or one of the hub
   budget     noise for an epsilon, epsilon for noise
@@ -35,9 +36,10 @@ examples:
   slimlit audit --run first
   slimlit explain --run first --text "a gripping, tender film"
   slimlit export --run first --to onnx --precision int8
+  slimlit bench --run first --quick
 """
 VERBS = (
-    *("fit", "validate", "test", "predict", "chat", "compress", "audit", "explain", "export"),
+    *("fit", "validate", "test", "predict", "chat", "compress", "audit", "explain", "export", "bench"),
     *("prepare", "download", "budget"),
 )
 

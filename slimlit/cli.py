@@ -25,11 +25,12 @@ from slimlit.callbacks.metrics_file import MetricsFile
 from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
-from slimlit.compress.importance import Score
 from slimlit.data import TextClassification, TextModule
+from slimlit.predictor import predict_file
 from slimlit.report import write_page
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
+from slimlit.verbs import VerbsTrainer
 
 TRAINER_DEFAULTS = {
     "enable_model_summary": False,  # it counts the teacher as ours
@@ -42,6 +43,7 @@ OPTIONS = {
     "resume": bool,
     "wandb": Literal["offline", "online", "disabled"],
     "output": str | None,
+    "quick": bool,
 }
 
 
@@ -53,73 +55,6 @@ def run(arguments: list[str]) -> int:
     with quietly(), shortly(arguments) as outcome:
         SlimCLI(arguments)
     return outcome.status
-
-
-class VerbsTrainer(Trainer):
-    """A trainer with our verbs."""
-
-    def compress(
-        self,
-        to: str | None = None,
-        heads: float = 0.0,
-        feed_forward: float = 0.0,
-        hidden: float = 0.0,
-        layers: float = 0.0,
-        vocabulary: str = "all",
-        embedding_size: int | None = None,
-        score: Score = "taylor",
-        weights: Literal["float32", "int8", "int4", "dynamic-int8"] = "float32",
-        epochs: int = 0,
-        teacher: str | None = None,
-        max_examples: int = 512,
-        seed: int = 0,
-    ) -> None:
-        """Make a smaller run of a finished one.
-
-        Args:
-            to: name of the new run.
-            heads: share of the attention heads to take away.
-            feed_forward: share of the feed-forward units.
-            hidden: share of the width, heads with it where they are as wide as width over heads.
-            layers: share of the layers.
-            vocabulary: words that stay: all, seen (in the training texts), or those of a file with a text a line.
-            embedding_size: width of the word table, narrower than the network: a BERT becomes an ELECTRA.
-            score: how parts are chosen: taylor (gradients), activation, or weights, which reads no text.
-            weights: how they are held: float32, int8, int4, or dynamic-int8, which rounds the states of each token too.
-            epochs: of distillation afterwards, from the run as it was.
-            teacher: another run to distil from, with the same tokens.
-            max_examples: training texts to score the parts on.
-            seed: of the texts drawn.
-        """
-
-    def audit(self, max_examples: int = 2000, seed: int = 0) -> None:
-        """Attack a finished run, and say what the attack found.
-
-        Args:
-            max_examples: texts attacked on each side, members and others, at most.
-            seed: of the texts drawn.
-        """
-
-    def explain(self) -> None:
-        """Show and test the reasons of a finished run's answers."""
-
-    def export(
-        self,
-        to: str = "",
-        precision: Literal["fp32", "int8"] = "fp32",
-        allow: str = "",
-        max_texts: int = 1024,
-        licence: str = "unknown",
-    ) -> None:
-        """Write a finished run's student for other software, and keep it if it says the same there.
-
-        Args:
-            to: hub, onnx, openvino, executorch or gguf.
-            precision: of the weights.
-            allow: what the export may fail by, with commas between: cosine, metric, words.
-            max_texts: validation texts it is checked on, at most.
-            licence: for the model card.
-        """
 
 
 class SlimCLI(LightningCLI):
@@ -165,6 +100,10 @@ class SlimCLI(LightningCLI):
             default=None,
             help="file that predict writes (JSON lines), or explain (a page); folder of an export",
         )
+        if self.asked.verb == "bench":
+            parser.add_argument(
+                "--quick", action="store_true", help="a coarse answer in seconds: short texts, one thread, few turns"
+            )
         parser.add_lightning_class_args(RunDirectory, "checkpoint")
         if self.asked.verb == "explain":
             from slimlit.explainer.verb import add_options
@@ -227,7 +166,7 @@ class SlimCLI(LightningCLI):
         """The metrics file, in ``fit``, and W&B, where it is on."""
         mode = self._get(self.config, "wandb")
         loggers: list[Logger] = [MetricsFile(self.run.metrics)] if self.subcommand == "fit" else []
-        if mode != "disabled" and self.subcommand not in ("predict", "audit", "compress", "export"):
+        if mode != "disabled" and self.subcommand not in ("predict", "audit", "compress", "export", "bench"):
             from slimlit.callbacks.wandb_run import WandbRun
 
             loggers.append(WandbRun(self.run, mode, yaml.safe_load(self.config_text())))
@@ -300,14 +239,11 @@ class SlimCLI(LightningCLI):
 
     def predict(self, model: Task, datamodule: LightningDataModule, **settings: Any) -> None:
         """Write what the student says of each text."""
-        answers = cast(list[Any], self.trainer.predict(model, datamodule=datamodule, **settings))
-        lines = model.predictions(answers, datamodule)
-        text = "".join(json.dumps(lines[row], ensure_ascii=False) + "\n" for row in sorted(lines))
-        runs.write(self.output, text)
+        num_lines = predict_file(self.trainer, model, datamodule, self.output, **settings)
         source = getattr(datamodule, "sources", {}).get("predict") or type(datamodule).__name__
-        write_origin(self.output, self.run, str(source), len(lines))
+        write_origin(self.output, self.run, str(source), num_lines)
         self._account("predict", datamodule)
-        print(f"\n{len(lines)} texts answered: {self.output}")
+        print(f"\n{num_lines} texts answered: {self.output}")
 
     def audit(self, model: Task, datamodule: LightningDataModule, max_examples: int, seed: int) -> None:
         """Attack the run, write what was found, and end with status 1 where it refutes what the ledger claims."""
@@ -378,6 +314,17 @@ class SlimCLI(LightningCLI):
         print(
             f"\nwritten: {place}\nreport: {self.run.reports / f'export-{card.name}.json'}, {self.run.reports / 'exports.md'}"
         )
+
+    def bench(self, model: Task, datamodule: LightningDataModule, watts: float) -> None:
+        """Measure the run's teacher, student and exports, each in a process of its own."""
+        if not isinstance(datamodule, TextModule):
+            raise ValueError(f"bench reads texts, and {type(datamodule).__name__} has none\nexpected a TextModule")
+        if not 0 < watts < 1000:
+            raise ValueError(f"--watts is {watts}; expected the power of one busy core, above 0 and below 1000")
+        from slimlit.bencher import bench_run
+
+        config = yaml.safe_load(self.run.config.read_text())
+        print("\n" + bench_run(self.run, model, datamodule, config, self._get(self.config, "quick"), watts))
 
     def _account(self, verb: str, datamodule: LightningDataModule) -> None:
         """Write what was read for the verb, and say what was left out of it and what was cut."""

@@ -22,7 +22,16 @@ EXAMPLES = {
     "explain": 'slimlit explain --run first --text "a gripping, tender film"',
     "compress": "slimlit compress --run first --to small --vocabulary seen --heads 0.5 --feed_forward 0.5 --epochs 2",
     "export": "slimlit export --run first --to onnx --precision int8",
+    "bench": "slimlit bench --run first --quick",
 }
+_ALONE = (
+    "predict",
+    "audit",
+    "explain",
+    "compress",
+    "export",
+    "bench",
+)  # one process, one file, in the order of the texts
 
 
 class Asked:
@@ -63,16 +72,12 @@ class Asked:
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
         own = with_own_student(runs.find(self.run, self.parent))
-        if self.verb in (
-            "predict",
-            "audit",
-            "explain",
-            "compress",
-            "export",
-        ):  # one process, one file, in the order of the texts
+        if self.verb in _ALONE:
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             if self.verb != "explain" or teacher_is_gone(own):
                 without_teacher(own)
+            if self.verb == "bench" and "packing" in own["data"]["init_args"]:
+                own["data"]["init_args"]["packing"] = False  # runtimes know no packed documents
             if self.verb != "predict":
                 own = {name: value for name, value in own.items() if name not in ("ckpt_path", "weights_only")}
         elif teacher_is_gone(own):

@@ -26,10 +26,16 @@ class ConfigError(Exception):
 
 def find_fault(settings: Setting, verb: str = "fit") -> str | None:
     """The first fault of the settings of a verb, in the order they are written; None where there is none to be seen."""
-    from slimlit.cli import OPTIONS, VerbsTrainer
+    from slimlit.cli import OPTIONS
+    from slimlit.verbs import VerbsTrainer
 
     groups = {"trainer": _parameters(Trainer), "checkpoint": _parameters(RunDirectory)}
-    ours = {"audit": VerbsTrainer.audit, "compress": VerbsTrainer.compress, "export": VerbsTrainer.export}
+    ours = {
+        "audit": VerbsTrainer.audit,
+        "compress": VerbsTrainer.compress,
+        "export": VerbsTrainer.export,
+        "bench": VerbsTrainer.bench,
+    }
     of_verb = _parameters(ours[verb]) if verb in ours else {}
     options = {**OPTIONS, **{name: one.annotation for name, one in of_verb.items() if name != "self"}}
     if verb == "explain":

@@ -1,5 +1,6 @@
 """What every test may ask for: toy data with planted answers, a toy model, a cache folder of its own."""
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_tra
 from slimlit.models.toy_chat import write_toy_chat_model
 from slimlit.text.downloads.bundles import BUNDLES
 from tests.browser import NAMES, Browser, find_browser
+
+# where tests train on two processes, these are forked of one that has imported all that takes seconds
+multiprocessing.set_forkserver_preload(["lightning.pytorch", "transformers", "slimlit.tasks", "slimlit.callbacks"])
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ FLOORS = {
     "text": 1, "vocabulary": 1,
     "data": 2, "models": 2, "losses": 2, "explain": 2, "compress": 2, "export": 2,
     "tasks": 3, "callbacks": 3,
-    "cli": 4, "chat": 4, "auditor": 4, "explainer": 4, "exporter": 4, "compressor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
+    "cli": 4, "verbs": 4, "chat": 4, "auditor": 4, "explainer": 4, "predictor": 4, "bencher": 4, "bench": 2, "bench.opening": 2, "exporter": 4, "compressor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
     "report": 1, "explain.drawing": 1, "explain.bars": 1, "explain.heat_map": 1, "explain.curves": 1, "explain.calibration": 1, "explain.confusion": 1,
     "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.gram": 2, "privacy.noise": 2, "privacy.probe": 2, "privacy.rows": 2, "privacy.trees": 2, "privacy.word_products": 2,
 }  # fmt: skip
@@ -36,14 +36,16 @@ LIBRARIES = {
         "explainer",
         "compressor",
         "export",
+        "bench.opening",
         *ENGINE,
     },
-    "lightning": {"data", "tasks", "callbacks", "cli", "errors", "faults", "explainer"},
+    "lightning": {"data", "tasks", "callbacks", "cli", "verbs", "predictor", "errors", "faults", "explainer"},
     "transformers": {
         "models",
         "text",
         "compress",
         "export",
+        "bench.opening",
     },  # in text within functions only: tests/text/test_imports.py
     "tiktoken": {"text"},
     "wandb": {"callbacks", "cli"},

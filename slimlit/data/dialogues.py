@@ -1,6 +1,7 @@
 """``Dialogues``: instructions and dialogues of several turns, rendered by a chat template; only replies are learned."""
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from slimlit.data.examples import IGNORED
-from slimlit.data.files import Texts, read_records
+from slimlit.data.files import Texts
 from slimlit.data.module import TextModule
 from slimlit.data.parts import Parts
+from slimlit.data.records import Numbered, Opened
 from slimlit.data.replies import Replies, tokenise
 from slimlit.data.text_rows import TextRows
 from slimlit.models import PreTrainedModel
@@ -23,11 +25,12 @@ DIALOGUE = "dialogue"
 
 @dataclass
 class Conversations:
-    """The dialogues of a file, and what was left out."""
+    """The dialogues of a file, the row each was read from, and what was left out."""
 
     conversations: list[Conversation]
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
 
     def __len__(self) -> int:
         return len(self.conversations)
@@ -105,16 +108,24 @@ class Dialogues(TextModule):
         give_template(found, self.tokenizer_source, self.template)
         return found
 
-    def read_split(self, name: str) -> TextRows:
-        """Read, split and tokenise.
+    def read_rows(self, name: str) -> Conversations:
+        """Read, and split where files are to be split.
 
         Raises:
             ValueError: files, columns or dialogues that are not as expected.
         """
-        dialogues = self.parts.of(name).conversations
+        return self.parts.of(name)
+
+    def make_split(self, name: str, found: Conversations) -> TextRows:
+        """Tokenise.
+
+        Raises:
+            ValueError: all dialogues are too long, or none has a reply.
+        """
+        dialogues = found.conversations
         which: Replies = "none" if name == "predict" else self.replies
         examples = tokenise(dialogues, self.tokenizer, self.max_length, which, self.system)
-        if not len(examples):
+        if not len(examples) and name != "predict":
             raise ValueError(
                 f"none of {len(dialogues)} dialogues of {name} is left: "
                 f"{', '.join(f'{count} {why}' for why, count in examples.notes.items() if count)}\n"
@@ -129,6 +140,35 @@ class Dialogues(TextModule):
             **examples.notes,
         }
         return examples
+
+    def open_rows(self, name: str) -> Opened:
+        """The rows of the source of a split, as they are read.
+
+        Raises:
+            ValueError: there is no such source.
+        """
+        return Opened.of(self.parts.source(name), name)
+
+    def gather(self, rows: Iterable[Numbered], name: str) -> Conversations:
+        """The dialogues of rows; those that are none are described."""
+        found = Conversations([])
+        for row, record in rows:
+            try:
+                one = read_conversation(record)
+            except ValueError as problem:
+                found.broken.append(f"row {row + 1}: {problem}")
+                continue
+            if one.messages:
+                found.rows.append(row)
+                found.conversations.append(one)
+            else:
+                found.num_empty += 1
+        return found
+
+    def rows_of_examples(self, name: str, found: Conversations) -> npt.NDArray[np.int64]:
+        """The number in the file of each example's row."""
+        rows: npt.NDArray[np.int64] = np.asarray(found.rows, dtype=np.int64)[self.splits[name].documents]
+        return rows
 
     def finish_setup(self, names: list[str]) -> None:
         """Count dialogues that are on two sides."""
@@ -175,17 +215,9 @@ class Dialogues(TextModule):
             student.generation_config.eos_token_id = sorted(stop_tokens(student, self.tokenizer))
 
     def _read_file(self, source: str, name: str) -> Conversations:
-        found = Conversations([])
-        for number, record in enumerate(read_records(source, name, found.broken), start=1):
-            try:
-                one = read_conversation(record)
-            except ValueError as problem:
-                found.broken.append(f"row {number}: {problem}")
-                continue
-            if one.messages:
-                found.conversations.append(one)
-            else:
-                found.num_empty += 1
+        opened = Opened.of(source, name)
+        found = self.gather(opened.rows, name)
+        found.broken = opened.broken + found.broken
         self.note_file(name, source, found, duplicates=len(found) - len({one.text for one in found.conversations}))
         if not len(found):
             why = found.broken[0] if found.broken else f"{found.num_empty} empty rows"

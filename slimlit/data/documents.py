@@ -2,16 +2,19 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from slimlit.data.files import ENDINGS as TABLES
-from slimlit.data.files import Columns, Texts, read_texts, split_files
+from slimlit.data.files import Columns, Texts, as_word, check_columns
+from slimlit.data.records import ENDINGS as TABLES
+from slimlit.data.records import Numbered, Opened, number, read_records, split_files
+from slimlit.text.clean import clean
 from slimlit.text.compression import plain_name, readable
 from slimlit.text.downloads.bundles import BUNDLES
-from slimlit.text.lines import open_text, read_json_lines
+from slimlit.text.lines import Record, open_text, read_json_lines
 
 Documents = Literal["lines", "paragraphs", "headings", "file"]
 _HEADING = re.compile(
@@ -25,12 +28,13 @@ ENDINGS = (*_TEXT, *TABLES)
 
 @dataclass
 class Corpus:
-    """Documents, the group of each where a column names one, and what was left out."""
+    """Documents, the group of each where a column names one, the row each was read from, and what was left out."""
 
     texts: list[str]
     groups: list[str] = field(default_factory=list)
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -60,45 +64,81 @@ def read_documents(
     Raises:
         ValueError: no such file, no such column, an unknown format, or nothing readable in it.
     """
-    found = Corpus([])
-    for file in _files(source, split):
-        plain = plain_name(file)
-        if plain.endswith(_TEXT):
-            if group is not None:
-                raise ValueError(
-                    f"{file} has no columns, so no group_column {group!r}\ngive JSON lines with that column"
-                )
-            found.texts += [tidy for text in _cut(Path(file), documents) if (tidy := _tidied(text))]
-        elif plain.endswith(_JSON) and Path(file).is_file():
-            _read_json(found, Path(file), column, group)
-        else:  # a table, whose cells are cleaned: one line each
-            read = read_texts(file, Columns(column, None, None, group), split)
-            found.texts += read.texts
-            found.groups += read.groups
-            found.num_empty += read.num_empty
-            found.broken += read.broken
+    opened = open_documents(source, split, documents, column, group)
+    found = gather_documents(opened.rows, column, group)
+    found.broken = opened.broken
     if not len(found):
         raise ValueError(f"no text in {source}: {found.num_empty} empty and {len(found.broken)} broken documents")
     return found
+
+
+def open_documents(
+    source: str, split: str, documents: Documents, column: str = "text", group: str | None = None
+) -> Opened:
+    """The documents of a source as they are read, under the name of their column; see :func:`read_documents`."""
+    files = _files(source, split)
+    return Opened(lambda broken: _read(files, split, documents, Columns(column, None, None, group), broken))
+
+
+def gather_documents(rows: Iterable[Numbered], column: str, group: str | None = None) -> Corpus:
+    """The documents of rows; those without a text are counted."""
+    found = Corpus([])
+    for row, record in rows:
+        if not record[column]:
+            found.num_empty += 1
+            continue
+        found.rows.append(row)
+        found.texts.append(record[column])
+        found.groups += [] if group is None else [str(record[group])]
+    return found
+
+
+def _read(
+    files: Sequence[str], split: str, documents: Documents, columns: Columns, broken: list[str]
+) -> Iterator[Numbered]:
+    """The rows of all files; of a text file, those lines and paragraphs that are not blank."""
+    start = 0
+    for file in files:
+        if plain_name(file).endswith(_TEXT):
+            if columns.group is not None:
+                raise ValueError(
+                    f"{file} has no columns, so no group_column {columns.group!r}\ngive JSON lines with that column"
+                )
+            for text in _cut(Path(file), documents):
+                if tidy := _tidied(text):
+                    yield start, {columns.text: tidy}
+                start += 1
+            continue
+        before, count = len(broken), 0
+        is_json = plain_name(file).endswith(_JSON) and Path(file).is_file()
+        # cells of a table are cleaned: one line each
+        records = _read_json(Path(file), columns, broken) if is_json else _read_table(file, split, columns, broken)
+        for row, record in number(records, broken, start):
+            count += 1
+            yield row, record
+        start += count + len(broken) - before
 
 
 def _tidied(text: str) -> str:
     return _SURROGATES.sub("", text).replace("\r\n", "\n").strip()
 
 
-def _read_json(found: Corpus, file: Path, column: str, group: str | None) -> None:
-    for record in read_json_lines(file, found.broken):
-        value = record.get(column)
+def _read_json(file: Path, columns: Columns, broken: list[str]) -> Iterator[Record]:
+    for record in read_json_lines(file, broken):
+        value = record.get(columns.text)
         if not isinstance(value, str | None):
-            raise ValueError(f"column {column!r} of {file} holds a {type(value).__name__}; expected text")
-        if column not in record or (group is not None and not str(record.get(group) or "")):
-            missing = column if column not in record else group
+            raise ValueError(f"column {columns.text!r} of {file} holds a {type(value).__name__}; expected text")
+        if columns.text not in record or (columns.group is not None and not str(record.get(columns.group) or "")):
+            missing = columns.text if columns.text not in record else columns.group
             raise ValueError(f"a line of {file} has no {missing!r}\nit has: {', '.join(map(str, record))}")
-        text = _tidied(value or "")
-        found.num_empty += not text
-        if text:
-            found.texts.append(text)
-            found.groups += [] if group is None else [str(record[group])]
+        yield {**record, columns.text: _tidied(value or "")}
+
+
+def _read_table(file: str, split: str, columns: Columns, broken: list[str]) -> Iterator[Record]:
+    for place, record in enumerate(read_records(file, split, broken)):
+        if place == 0:  # all rows of a table have its columns
+            check_columns(file, columns, list(record))
+        yield {**record, columns.text: clean(as_word(record.get(columns.text)))}
 
 
 def _files(source: str, split: str) -> list[str]:
@@ -120,11 +160,12 @@ def _files(source: str, split: str) -> list[str]:
 
 def _cut(file: Path, documents: Documents) -> Iterator[str]:
     with open_text(file) as opened, readable(file):
+        if documents == "lines":
+            yield from _lines(opened)
+            return
         text = opened.read().replace("\r\n", "\n")
     if documents == "file":
         yield text
-    elif documents == "lines":
-        yield from text.split("\n")
     elif documents == "paragraphs":
         yield from re.split(r"\n[ \t]*\n\s*", text)
     else:
@@ -135,3 +176,14 @@ def _cut(file: Path, documents: Documents) -> Iterator[str]:
                 lines = []
             lines.append(line)
         yield "\n".join(lines)
+
+
+def _lines(opened: Iterable[str]) -> Iterator[str]:
+    """The lines of a file as they are read; a carriage return alone ends none."""
+    line = ""
+    for part in opened:
+        line += part
+        if part.endswith("\n"):
+            yield line.removesuffix("\n").removesuffix("\r")
+            line = ""
+    yield line

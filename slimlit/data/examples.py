@@ -126,13 +126,20 @@ class Examples(Dataset[Batch]):
 
 
 def cached_columns(
-    fingerprint: str, make: Callable[[], tuple[dict[str, Column], dict[str, Any]]]
+    fingerprint: str, make: Callable[[], tuple[dict[str, Column], dict[str, Any]]], is_kept: bool = True
 ) -> tuple[dict[str, Column], dict[str, Any]]:
     """The columns and notes kept under a fingerprint in slimlit's cache, memory-mapped; made and kept where they are not.
 
     Guarantees:
         - what is damaged or half-written is made anew, never used.
+
+    Args:
+        fingerprint: the hash of all they depend on.
+        make: makes them.
+        is_kept: whether they are cached: not where they are read once.
     """
+    if not is_kept:
+        return make()
     folder = cache_folder() / "examples" / fingerprint
     found = load_arrays(folder)
     if found is None:

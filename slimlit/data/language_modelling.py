@@ -7,13 +7,14 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.data.documents import ENDINGS, Corpus, Documents, read_documents
+from slimlit.data.documents import ENDINGS, Corpus, Documents, gather_documents, open_documents, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
 from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.parts import Parts
 from slimlit.data.pieces import Around, masked_pieces, next_word_pieces
+from slimlit.data.records import Numbered, Opened
 from slimlit.data.shard_rows import ShardRows, find_shards
 from slimlit.data.text_rows import TextRows, lay_rows
 from slimlit.data.tokenized import fingerprint
@@ -78,26 +79,36 @@ class LanguageModelling(TextModule):
         share = {"validation": split[0], "test": split[1]}
         self.parts = Parts(sources, share, seed, self._read_file)
 
-    def read_split(self, name: str) -> TextRows | ShardRows:
-        """Read, cut and pack.
+    def read_rows(self, name: str) -> Corpus | Path:
+        """Read, and split where files are to be split; of token shards, their folder.
 
         Raises:
-            ValueError: files or columns that are not as expected, or a tokenizer without a mask token.
+            ValueError: files or columns that are not as expected.
         """
-        if self.masking is not None and self.tokenizer.mask_token_id is None:
-            raise ValueError(
-                f"the tokenizer {self.tokenizer_source!r} has no mask token\nuse a tokenizer of a masked model such as BERT"
-            )
         train, own = str(self.sources["train"]), self.sources[name]
-        folder = find_shards(own or train, name, own is not None)
+        folder = None if name == "predict" else find_shards(own or train, name, own is not None)
         if folder is not None:
-            return self._rows_of_shards(folder, name)
+            return folder
         if own is None and name != "predict" and find_shards(train, "train", True) is not None:
             raise ValueError(
                 f"{train} holds token shards, of which no {name} texts can be made\n"
                 f"write shards into {Path(train) / name}, or name texts or shards: data.init_args.{name}"
             )
-        corpus = self.parts.of(name)
+        return self.parts.of(name)
+
+    def make_split(self, name: str, found: Corpus | Path) -> TextRows | ShardRows:
+        """Cut and pack.
+
+        Raises:
+            ValueError: a tokenizer without a mask token, or shards where texts are needed.
+        """
+        if self.masking is not None and self.tokenizer.mask_token_id is None:
+            raise ValueError(
+                f"the tokenizer {self.tokenizer_source!r} has no mask token\nuse a tokenizer of a masked model such as BERT"
+            )
+        if isinstance(found, Path):
+            return self._rows_of_shards(found, name)
+        corpus = found
         if name == "predict":
             return self._prompts(corpus.texts)
         packing, masking = self.packing, self.masking
@@ -126,6 +137,19 @@ class LanguageModelling(TextModule):
         return MaskedRows(
             columns, hidden, **known, masking=masking, seed=self.seed, mask=mask, others=swappable(self.tokenizer)
         )
+
+    def open_rows(self, name: str) -> Opened:
+        """The rows of the source of a split, as they are read.
+
+        Raises:
+            ValueError: there is no such source, or it has other columns.
+        """
+        lines: Documents = "lines" if name == "predict" else self.documents
+        return open_documents(self.parts.source(name), name, lines, self.text_column)
+
+    def gather(self, rows: list[Numbered], name: str) -> Corpus:
+        """The documents of rows."""
+        return gather_documents(rows, self.text_column)
 
     def finish_setup(self, names: list[str]) -> None:
         """Count documents that are on two sides, where their texts are there."""

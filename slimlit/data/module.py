@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader
 
 from slimlit.data.batches import LengthGroupedBatches, SortedBatches, padding_waste
 from slimlit.data.examples import Examples
-from slimlit.data.files import ENDINGS, split_files
+from slimlit.data.records import ENDINGS, Numbered, Opened, split_files
 from slimlit.data.tokenized import TokenizedTexts
+from slimlit.data.windows import Found, read_windows
 from slimlit.models import PreTrainedModel
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
 from slimlit.types import Batch
@@ -22,16 +23,6 @@ NEEDED = {"fit": ("train", "validation"), "validate": ("validation",), "test": (
 
 Draw = Callable[[Any, Callable[[], int]], Any]
 """A sampler of the training split, given the number of batches taken so far: how privacy puts Poisson sampling in."""
-
-
-@runtime_checkable
-class Found(Protocol):
-    """The rows of a file."""
-
-    num_empty: int
-    broken: list[str]
-
-    def __len__(self) -> int: ...
 
 
 class ResumableLoader(DataLoader[Batch]):
@@ -46,7 +37,7 @@ class ResumableLoader(DataLoader[Batch]):
 
 
 class TextModule(LightningDataModule):
-    """The base of data modules: give :meth:`read_split`, and the rest follows.
+    """The base of data modules: give :meth:`read_rows` and :meth:`make_split`, and the rest follows.
 
     After ``setup``: ``tokenizer``, ``splits`` (by name; each knows its ``lengths``, ``fingerprint``, ``texts`` and how to make a
     ``batch`` of rows) and ``report`` (what was read, dropped and cut). ``labels`` are the classes, none where the answer is words.
@@ -112,9 +103,24 @@ class TextModule(LightningDataModule):
             if self.sources[name] is None and train is not None and split_files(train, name, self.endings):
                 self.sources[name] = train
         for name in wanted:
-            self.splits[name] = self.read_split(name)
-            self._note_unknown(name)
+            self.add_split(name, self.read_rows(name))
         self.finish_setup(wanted)
+
+    def windows(self) -> Iterator[npt.NDArray[np.int64]]:
+        """What there is to predict, some rows at a time: each window in turn is the split ``predict``.
+
+        Gives the number in the file, from 0, of the row of each example.
+
+        Raises:
+            ValueError: the file is not as expected, or there is nothing in it to predict.
+        """
+        _ = self.tokenizer
+        return read_windows(self)
+
+    def add_split(self, name: str, found: Any) -> None:
+        """Tokenise what was read, as the split of that name."""
+        self.splits[name] = self.make_split(name, found)
+        self._note_unknown(name)
 
     def _note_unknown(self, name: str) -> None:
         """Report the share of tokens that the tokenizer has no word for: a score over them says little."""
@@ -126,13 +132,37 @@ class TextModule(LightningDataModule):
         if share:
             self.report[name]["share of unknown tokens"] = round(share, 4)
 
-    def read_split(self, name: str) -> Any:
-        """Read and tokenise one split; what was read and dropped goes into ``report``.
+    def read_rows(self, name: str) -> Any:
+        """The rows of a split; what was dropped goes into ``report``.
 
         Raises:
             ValueError: files or columns that are not as expected.
         """
         raise NotImplementedError
+
+    def make_split(self, name: str, found: Any) -> Any:
+        """Tokenise rows; what was cut goes into ``report``.
+
+        Raises:
+            ValueError: labels that are not as expected.
+        """
+        raise NotImplementedError
+
+    def open_rows(self, name: str) -> Opened:
+        """The rows of the source of a split, as they are read.
+
+        Raises:
+            ValueError: there is no such source, or it has other columns.
+        """
+        raise NotImplementedError
+
+    def gather(self, rows: list[Numbered], name: str) -> Any:
+        """What rows hold, for a split."""
+        raise NotImplementedError
+
+    def rows_of_examples(self, name: str, found: Any) -> npt.NDArray[np.int64]:
+        """The number in the file of each example's row."""
+        return np.asarray(found.rows, dtype=np.int64)
 
     def finish_setup(self, names: list[str]) -> None:
         """Called when those splits are there: to compare them."""
@@ -189,11 +219,18 @@ class TextModule(LightningDataModule):
                 state[f"{name} texts"] = f"{split.fingerprint} {zlib.crc32(labels.tobytes())}"
         return state
 
-    def note_file(self, name: str, source: str, rows: Found, **more: Any) -> None:
+    def note_file(self, name: str, source: str, found: Found, **more: Any) -> None:
         """Report what was read of a file, and what was left out."""
         self.report[f"{name} file"] = {
-            "source": source, "rows": len(rows), "empty rows left out": rows.num_empty, **more,
-            "broken rows left out": len(rows.broken), "first broken rows": rows.broken[:5],
+            "source": source, "rows": len(found), "empty rows left out": found.num_empty, **more,
+            "broken rows left out": len(found.broken), "first broken rows": found.broken[:5],
+        }  # fmt: skip
+
+    def note_left_out(self, name: str, num_rows: int, num_empty: int, num_broken: int, broken: list[str]) -> None:
+        """Report what was read of a file, counted by whoever read it."""
+        self.report[f"{name} file"] = {
+            "source": self.sources[name], "rows": num_rows, "empty rows left out": num_empty,
+            "broken rows left out": num_broken, "first broken rows": broken,
         }  # fmt: skip
 
     def note_padding(self, name: str) -> None:

@@ -1,13 +1,14 @@
 """Read texts and what is to be written of them: from files of two columns, whose cells may hold several references."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
-from slimlit.data.files import Texts, read_records
+from slimlit.data.files import Texts
+from slimlit.data.records import Numbered, Opened
 from slimlit.text.clean import clean
 
 
@@ -22,13 +23,14 @@ class PairColumns:
 
 @dataclass
 class PairTexts:
-    """Cleaned texts, what is to be written of each, its references, and what was left out on the way."""
+    """Cleaned texts, what is to be written of each, its references, the row it was read from, and what was left out."""
 
     texts: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     references: list[list[str]] = field(default_factory=list)
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -51,33 +53,53 @@ def read_pairs(source: str, columns: PairColumns, split: str) -> PairTexts:
     Raises:
         ValueError: no such file, no such column, or nothing readable in it.
     """
-    found = PairTexts()
-    records = iter(read_records(source, split, found.broken))
-    first = list(islice(records, 1000))  # JSON lines may leave out what is empty
-    seen = list(dict.fromkeys(column for record in first for column in record))
-    learned = columns.learn or columns.target
-    needed = {"source_column": columns.source}
-    if split != "predict":
-        needed["target_column" if columns.learn is None else "learn_column"] = learned
-    for role, column in needed.items():
-        if first and column not in seen:
-            raise ValueError(
-                f"no column {column!r} in {source}\nit has: {', '.join(map(str, seen))}\nname it: data.init_args.{role}: COLUMN"
-            )
-    for record in chain(first, records):
-        text = next(_texts(record.get(columns.source)), "")
-        target = next(_texts(record.get(learned)), "")
-        if not text or (split != "predict" and not target):
-            found.num_empty += 1
-            continue
-        found.texts.append(text)
-        found.targets.append(target)
-        found.references.append(list(_texts(record.get(columns.target))))
+    opened = open_pairs(source, columns, split)
+    found = gather_pairs(opened.rows, columns, split)
+    found.broken = opened.broken
     if not len(found):
         raise ValueError(
             f"no text in {source}: {found.num_empty} empty and {len(found.broken)} broken rows\n"
-            f"expected rows with columns {', '.join(needed.values())}"
+            f"expected rows with columns {', '.join(_needed(columns, split).values())}"
         )
+    return found
+
+
+def open_pairs(source: str, columns: PairColumns, split: str) -> Opened:
+    """The rows of a source, which has those columns.
+
+    Raises:
+        ValueError: no such source, or no such column.
+    """
+    opened = Opened.of(source, split)
+    seen = opened.columns()
+    for role, column in _needed(columns, split).items():
+        if seen and column not in seen:
+            raise ValueError(
+                f"no column {column!r} in {source}\nit has: {', '.join(map(str, seen))}\nname it: data.init_args.{role}: COLUMN"
+            )
+    return opened
+
+
+def _needed(columns: PairColumns, split: str) -> dict[str, str]:
+    needed = {"source_column": columns.source}
+    if split != "predict":
+        needed["target_column" if columns.learn is None else "learn_column"] = columns.learn or columns.target
+    return needed
+
+
+def gather_pairs(rows: Iterable[Numbered], columns: PairColumns, split: str) -> PairTexts:
+    """The texts of rows, and what is to be written of each; those that lack what the split needs are counted."""
+    found = PairTexts()
+    for row, record in rows:
+        text = next(_texts(record.get(columns.source)), "")
+        target = next(_texts(record.get(columns.learn or columns.target)), "")
+        if not text or (split != "predict" and not target):
+            found.num_empty += 1
+            continue
+        found.rows.append(row)
+        found.texts.append(text)
+        found.targets.append(target)
+        found.references.append(list(_texts(record.get(columns.target))))
     return found
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from slimlit.data.examples import IGNORED, Column, Examples, cached_columns, hash_all
 from slimlit.data.module import TextModule
-from slimlit.data.pair_texts import PairColumns, PairTexts, read_pairs
+from slimlit.data.pair_texts import PairColumns, PairTexts, gather_pairs, open_pairs, read_pairs
 from slimlit.data.parts import Parts
+from slimlit.data.records import Numbered, Opened
 from slimlit.models.sources import read_config
 from slimlit.models.tokenizers import identity_of
 
@@ -108,15 +109,47 @@ class Pairs(TextModule):
             raise ValueError(f"the tokenizer {self.tokenizer_source!r} has no eos token, which says where a text ends")
         return int(end)
 
-    def read_split(self, name: str) -> Examples:
-        """Read, split and tokenise.
+    def read_rows(self, name: str) -> PairTexts:
+        """Read, and split where files are to be split.
 
         Raises:
             ValueError: files or columns that are not as expected.
         """
-        rows = self._rows(name)
-        self.references[name] = rows.references
-        return self._tokenised(name, rows)
+        rows = self.parts.of(name)
+        if self.learn_column is not None:
+            for part in self.parts.made.keys() & self.parts.known.keys():
+                self._score_against_targets(part)
+        return rows
+
+    def make_split(self, name: str, found: PairTexts) -> Examples:
+        """Tokenise."""
+        self.references[name] = found.references
+        split = self._examples(found, is_asked=name != "predict")
+        self.report[name] = {
+            "examples": len(split),
+            "tokens": int(split.columns["input_ids"].lengths.sum()),
+            "tokens to write": int((split.columns["labels"].values != IGNORED).sum()),
+            **split.notes,
+        }
+        several = sum(len(references) > 1 for references in found.references)
+        if several:
+            self.report[name]["with several references"] = several
+        return split
+
+    def open_rows(self, name: str) -> Opened:
+        """The rows of the source of a split, as they are read.
+
+        Raises:
+            ValueError: there is no such source, or it has other columns.
+        """
+        return open_pairs(self.parts.source(name), self._pair_columns(name), name)
+
+    def gather(self, rows: list[Numbered], name: str) -> PairTexts:
+        """The texts of rows, and what is to be written of them."""
+        return gather_pairs(rows, self._pair_columns(name), name)
+
+    def _pair_columns(self, name: str) -> PairColumns:
+        return PairColumns(self.source_column, self.target_column, self.learn_column if name == "train" else None)
 
     def finish_setup(self, names: list[str]) -> None:
         """Count texts that are on two sides."""
@@ -133,13 +166,6 @@ class Pairs(TextModule):
         """One example as words: its text and its references."""
         return {"source": self.splits[split].texts[row], "references": self.references[split][row]}
 
-    def _rows(self, name: str) -> PairTexts:
-        rows = self.parts.of(name)
-        if self.learn_column is not None:
-            for part in self.parts.made.keys() & self.parts.known.keys():
-                self._score_against_targets(part)
-        return rows
-
     def _score_against_targets(self, name: str) -> None:
         rows = self.parts.known[name]
         if not all(rows.references):
@@ -150,24 +176,10 @@ class Pairs(TextModule):
         rows.targets = [references[0] for references in rows.references]
 
     def _read_file(self, source: str, name: str) -> PairTexts:
-        learned = self.learn_column if name == "train" else None
-        rows = read_pairs(source, PairColumns(self.source_column, self.target_column, learned), name)
+        rows = read_pairs(source, self._pair_columns(name), name)
         repeats = len(rows) - len(set(zip(rows.texts, rows.targets, strict=True)))
         self.note_file(name, source, rows, duplicates=repeats)
         return rows
-
-    def _tokenised(self, name: str, rows: PairTexts) -> Examples:
-        split = self._examples(rows, is_asked=name != "predict")
-        self.report[name] = {
-            "examples": len(split),
-            "tokens": int(split.columns["input_ids"].lengths.sum()),
-            "tokens to write": int((split.columns["labels"].values != IGNORED).sum()),
-            **split.notes,
-        }
-        several = sum(len(references) > 1 for references in rows.references)
-        if several:
-            self.report[name]["with several references"] = several
-        return split
 
     def _examples(self, rows: PairTexts, is_asked: bool) -> Examples:
         settings = {
@@ -176,7 +188,7 @@ class Pairs(TextModule):
         }  # fmt: skip
         texts = [self.prefix + text for text in rows.texts]
         key = hash_all(settings, texts, rows.targets if is_asked else None)
-        columns, notes = cached_columns(key, lambda: self._columns(texts, rows.targets if is_asked else None))
+        columns, notes = cached_columns(key, lambda: self._columns(texts, rows.targets if is_asked else None), is_asked)
         return Examples(columns, key, rows.texts, rows.targets if is_asked else None, notes)
 
     def _columns(self, texts: list[str], targets: list[str] | None) -> tuple[dict[str, Column], dict[str, Any]]:

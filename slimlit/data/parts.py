@@ -59,15 +59,23 @@ class Parts(Generic[R]):
             ValueError: there is no such file, or it is not as expected, or nothing was named to predict.
         """
         if name not in self.known:
-            source = self.sources[name]
-            if name == "predict" and source is None:
-                raise ValueError(f"there is nothing to predict\nname the {self.noun}: --data.predict FILE")
-            if source is not None and name != "train":
-                self.known[name] = self.read(source, name)
+            if name == "predict" or (self.sources[name] is not None and name != "train"):
+                self.known[name] = self.read(self.source(name), name)
             else:
                 whole = self.read(cast(str, self.sources["train"]), "train")
                 self.known |= {part: whole.take(rows) for part, rows in self.rows(whole).items()}
         return self.known[name]
+
+    def source(self, name: str) -> str:
+        """Where the rows of a split are read from.
+
+        Raises:
+            ValueError: nothing was named to predict.
+        """
+        source = self.sources[name]
+        if source is None:
+            raise ValueError(f"there is nothing to predict\nname the {self.noun}: --data.predict FILE")
+        return source
 
     def for_labels(self, name: str) -> R:
         """The training rows, which tell the classes, when the split of that name is read.

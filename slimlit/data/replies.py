@@ -67,7 +67,7 @@ def tokenise(
         }
         return columns, dict(counts)
 
-    columns, notes = cached_columns(fingerprint, make)
+    columns, notes = cached_columns(fingerprint, make, replies != "none")
     prompts, answers = (_strings(columns.pop(name)) for name in ("prompts", "replies"))
     num_bytes, documents = (columns.pop(name).values for name in ("num_bytes", "documents"))
     return TextRows(columns, fingerprint, prompts, answers, notes, num_bytes, documents)

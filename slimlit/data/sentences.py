@@ -2,13 +2,15 @@
 
 import difflib
 import re
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from slimlit.data.files import Texts, read_records
+from slimlit.data.files import Texts
+from slimlit.data.records import Numbered, Opened, number
 from slimlit.text.bio import to_bio
 from slimlit.text.clean import clean
 from slimlit.text.compression import plain_name, readable
@@ -34,7 +36,7 @@ class TagColumns:
 
 @dataclass
 class Sentences:
-    """Words of each sentence, their tags, and what was left out on the way.
+    """Words of each sentence, their tags, the row each was read from, and what was left out on the way.
 
     ``texts`` and ``spans`` are there where texts were given instead of words: the text, and where in it each word stands.
     """
@@ -45,6 +47,7 @@ class Sentences:
     spans: list[list[Span]] = field(default_factory=list)
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -85,21 +88,9 @@ def read_sentences(source: str, columns: TagColumns, split: str = "train") -> Se
     Raises:
         ValueError: no such file, no such column, or nothing readable in it.
     """
-    found = Sentences()
-    path = Path(source).expanduser()
-    plain = plain_name(path.name)
-    if plain.endswith(".txt") and columns.tags is None:
-        records: Iterator[Record] = _lines(path, columns.text)
-    elif plain.endswith((*CONLL, ".txt")) and path.is_file():
-        records = _conll(path, columns, found.broken)
-    else:
-        records = read_records(source, split, found.broken)
-    first = list(islice(records, 1000))
-    seen = list(dict.fromkeys(name for record in first for name in record))
-    if first:
-        _check_columns(source, columns, seen)
-    for number, record in enumerate(chain(first, records), start=1):
-        _add(found, record, columns, number)
+    opened = open_sentences(source, columns, split)
+    found = gather_sentences(opened.rows, columns)
+    found.broken = opened.broken + found.broken
     if not len(found):
         what = f"{found.num_empty} empty and {len(found.broken)} broken" + (
             f" ({found.broken[0]})" if found.broken else ""
@@ -111,12 +102,40 @@ def read_sentences(source: str, columns: TagColumns, split: str = "train") -> Se
     return found
 
 
+def open_sentences(source: str, columns: TagColumns, split: str) -> Opened:
+    """The rows of a source, which has those columns.
+
+    Raises:
+        ValueError: no such source, or no such column.
+    """
+    path = Path(source).expanduser()
+    plain = plain_name(path.name)
+    if plain.endswith(".txt") and columns.tags is None:
+        opened = Opened(lambda broken: number(_lines(path, columns.text), broken))
+    elif plain.endswith((*CONLL, ".txt")) and path.is_file():
+        opened = Opened(lambda broken: number(_conll(path, columns, broken), broken))
+    else:
+        opened = Opened.of(source, split)
+    seen = opened.columns()
+    if seen:
+        _check_columns(source, columns, seen)
+    return opened
+
+
+def gather_sentences(rows: Iterable[Numbered], columns: TagColumns) -> Sentences:
+    """The sentences of rows; those without words are counted, and those with other than one tag a word described."""
+    found = Sentences()
+    for row, record in rows:
+        _add(found, record, columns, row)
+    return found
+
+
 def split_words(text: str) -> list[Span]:
     """Where the words of a text stand: signs alone, and each Chinese, Japanese or Korean character alone."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
-def _add(found: Sentences, record: Record, columns: TagColumns, number: int) -> None:
+def _add(found: Sentences, record: Record, columns: TagColumns, row: int) -> None:
     words, text, spans = record.get(columns.tokens), None, []
     if words is None and columns.tags is None:
         text = clean(str(record.get(columns.text) or ""))
@@ -127,13 +146,16 @@ def _add(found: Sentences, record: Record, columns: TagColumns, number: int) -> 
         found.num_empty += 1
         return
     if not isinstance(words, list) or not isinstance(tags, list):
-        found.broken.append(f"sentence {number}: {str(words)[:40]!r} is no list of words, or its tags are none of tags")
+        found.broken.append(
+            f"sentence {row + 1}: {str(words)[:40]!r} is no list of words, or its tags are none of tags"
+        )
         return
     if columns.tags is not None:
         if len(words) != len(tags):
-            found.broken.append(f"sentence {number}: {len(words)} words and {len(tags)} tags")
+            found.broken.append(f"sentence {row + 1}: {len(words)} words and {len(tags)} tags")
             return
         found.tags.append([str(tag) for tag in tags])
+    found.rows.append(row)
     found.words.append([str(word) for word in words])
     found.texts.append(text)
     found.spans.append(spans)
@@ -167,7 +189,7 @@ def _conll(path: Path, columns: TagColumns, broken: list[str]) -> Iterator[Recor
     tags: list[str] = []
     is_whole = True
     with open_text(path) as file, readable(path):
-        for number, line in enumerate(chain(file, [""]), start=1):
+        for line_number, line in enumerate(chain(file, [""]), start=1):
             cells = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
             if not line.strip():
                 if words and is_whole:
@@ -176,7 +198,8 @@ def _conll(path: Path, columns: TagColumns, broken: list[str]) -> Iterator[Recor
             elif cells[0] == "-DOCSTART-" or (cells[0].startswith("#") and not words and not _TAG.fullmatch(cells[-1])):
                 continue
             elif len(cells) <= max(place, last, 0 if columns.tags is None else 1):
-                broken.append(f"line {number}: {len(cells)} columns; its sentence is left out")
+                if is_whole:  # a sentence is broken once
+                    broken.append(f"line {line_number}: {len(cells)} columns; its sentence is left out")
                 is_whole = False
             else:
                 words.append(cells[place])

@@ -69,7 +69,9 @@ def tokenise(
     settings = ["tags", max_length, identity_of(tokenizer), None if teacher is None else identity_of(teacher)]
     settings.append([tags.tolist() for tags in classes])
     fingerprint = hash_all(settings, [json.dumps(words) for words in sentences.words])
-    columns, notes = cached_columns(fingerprint, lambda: _columns(sentences, classes, tokenizer, max_length, teacher))
+    columns, notes = cached_columns(
+        fingerprint, lambda: _columns(sentences, classes, tokenizer, max_length, teacher), bool(classes)
+    )
     kinds = [next((int(tag) for tag in tags if tag > 0), 0) for tags in classes] if classes else [-1] * len(sentences)
     given = (sentences.words, sentences.tags, sentences.spans)
     return Tagged(columns, fingerprint, joined, None, notes, *given, np.asarray(kinds, dtype=np.int64))

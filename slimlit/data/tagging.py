@@ -9,7 +9,15 @@ import numpy.typing as npt
 from slimlit.data.examples import IGNORED
 from slimlit.data.module import TextModule
 from slimlit.data.parts import Parts
-from slimlit.data.sentences import Sentences, TagColumns, read_sentences, split_words
+from slimlit.data.records import Numbered, Opened
+from slimlit.data.sentences import (
+    Sentences,
+    TagColumns,
+    gather_sentences,
+    open_sentences,
+    read_sentences,
+    split_words,
+)
 from slimlit.data.splits import identities
 from slimlit.data.tagged import Tagged, tokenise
 from slimlit.models.tokenizers import Tokenizer, load_tokenizer
@@ -79,22 +87,44 @@ class Tagging(TextModule):
             self._teacher_tokenizer = load_tokenizer(self.teacher_tokenizer_source)
         return self._teacher_tokenizer
 
-    def read_split(self, name: str) -> Tagged:
-        """Read, repair, split and tokenise.
+    def read_rows(self, name: str) -> Sentences:
+        """Read, repair, and split where files are to be split.
 
         Raises:
             ValueError: files, columns or tags that are not as expected.
         """
-        sentences = self.parts.of(name)
+        return self.parts.of(name)
+
+    def make_split(self, name: str, found: Sentences) -> Tagged:
+        """Tokenise.
+
+        Raises:
+            ValueError: tags that are not as expected.
+        """
         if not self.labels:
             self.labels = find_labels(self.parts.for_labels(name).tags)
-        classes = [] if name == "predict" else self._classes(name, sentences)
+        classes = [] if name == "predict" else self._classes(name, found)
         teacher = None if name == "predict" else self.teacher_tokenizer
-        split = tokenise(sentences, classes, self.tokenizer, self.max_length, teacher)
-        counts = Counter(tag for tags in sentences.tags for tag in tags)
+        split = tokenise(found, classes, self.tokenizer, self.max_length, teacher)
+        counts = Counter(tag for tags in found.tags for tag in tags)
         tags = {"tags": {label: counts[label] for label in self.labels}} if classes else {}
         self.report[name] = {"examples": len(split), "tokens": int(split.lengths.sum()), **split.notes, **tags}
         return split
+
+    def open_rows(self, name: str) -> Opened:
+        """The rows of the source of a split, as they are read.
+
+        Raises:
+            ValueError: there is no such source, or it has other columns.
+        """
+        return open_sentences(self.parts.source(name), self._columns(name), name)
+
+    def gather(self, rows: list[Numbered], name: str) -> Sentences:
+        """The sentences of rows."""
+        return gather_sentences(rows, self._columns(name))
+
+    def _columns(self, name: str) -> TagColumns:
+        return self.columns if name != "predict" else TagColumns(self.columns.tokens, None, self.columns.text)
 
     def finish_setup(self, names: list[str]) -> None:
         """Count sentences that are on two sides."""
@@ -115,10 +145,7 @@ class Tagging(TextModule):
         return {"tokens": list(found.sentences[row]), "tags": list(found.tags[row]) if found.tags else None}
 
     def _read_file(self, source: str, name: str) -> Sentences:
-        columns = self.columns
-        if name == "predict":
-            columns = TagColumns(columns.tokens, None, columns.text)
-        found = read_sentences(source, columns, name)
+        found = read_sentences(source, self._columns(name), name)
         repairs = found.repair(source)
         self.note_file(name, source, found, duplicates=len(found) - len(set(identities(found.as_texts()))), **repairs)
         return found

@@ -6,9 +6,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from slimlit.data.files import Columns, Texts, read_texts
+from slimlit.data.files import Columns, Texts, gather_texts, open_texts, read_texts
 from slimlit.data.module import TextModule
 from slimlit.data.parts import Parts
+from slimlit.data.records import Numbered, Opened
 from slimlit.data.splits import identities
 from slimlit.data.tokenized import TokenizedTexts
 from slimlit.text.stop_words import StopWords
@@ -65,13 +66,20 @@ class TextClassification(TextModule):
         share = {"validation": split[0], "test": split[1]}
         self.parts = Parts(sources, share, seed, self._read_file)
 
-    def read_split(self, name: str) -> TokenizedTexts:
-        """Read, split and tokenise.
+    def read_rows(self, name: str) -> Texts:
+        """Read, and split where files are to be split.
 
         Raises:
-            ValueError: files, columns or labels that are not as expected.
+            ValueError: files or columns that are not as expected.
         """
-        texts = self.parts.of(name)
+        return self.parts.of(name)
+
+    def make_split(self, name: str, found: Texts) -> TokenizedTexts:
+        """Tokenise.
+
+        Raises:
+            ValueError: labels that are not as expected.
+        """
         if not self.labels:
             self.labels = sort_labels(self.parts.for_labels(name).labels)
         if len(self.labels) < 2:
@@ -79,7 +87,22 @@ class TextClassification(TextModule):
                 f"{self.sources['train']} has one class only: {self.labels[0]}\n"
                 f"expected two or more in column {self.columns.label!r}"
             )
-        return self._tokenised(name, texts)
+        return self._tokenised(name, found)
+
+    def open_rows(self, name: str) -> Opened:
+        """The rows of the source of a split, as they are read.
+
+        Raises:
+            ValueError: there is no such source, or it has other columns.
+        """
+        return open_texts(self.parts.source(name), self._columns(name), name)
+
+    def gather(self, rows: list[Numbered], name: str) -> Texts:
+        """The texts of rows."""
+        return gather_texts(rows, self._columns(name))
+
+    def _columns(self, name: str) -> Columns:
+        return self.columns if name != "predict" else Columns(self.columns.text, self.columns.pair, None)
 
     def finish_setup(self, names: list[str]) -> None:
         """Count texts that are on two sides."""
@@ -114,23 +137,17 @@ class TextClassification(TextModule):
             num_drawn: canaries they were chosen from.
         """
         self.add_split("train", self.parts.of("train") + texts)
+        self.note_padding("train")
         self.num_planted = len(texts)
         self.report["canaries"] = {"drawn": num_drawn, "planted among the training texts": len(texts)}
-
-    def add_split(self, name: str, texts: Texts) -> None:
-        """Tokenise texts as the others are, and keep them as the split of that name."""
-        self.splits[name] = self._tokenised(name, texts)
-        if name == "train":
-            self.note_padding(name)
 
     def encode(self, texts: list[str]) -> TokenizedTexts:
         """Texts of one's own, without labels, tokenised as those of the splits are."""
         unknown = np.full(len(texts), -1, dtype=np.int64)
-        return TokenizedTexts(Texts(list(texts)), unknown, self.tokenizer, self.max_length, self.stop_words)
+        return TokenizedTexts(Texts(list(texts)), unknown, self.tokenizer, self.max_length, self.stop_words, False)
 
     def _read_file(self, source: str, name: str) -> Texts:
-        columns = self.columns if name != "predict" else Columns(self.columns.text, self.columns.pair, None)
-        texts = read_texts(source, columns, name)
+        texts = read_texts(source, self._columns(name), name)
         self.note_file(name, source, texts, duplicates=len(texts) - len(set(identities(texts))))
         return texts
 
@@ -143,7 +160,7 @@ class TextClassification(TextModule):
                 dropped = None if texts.pairs is None else [self.stop_words.drop(text) for text in texts.pairs]
                 texts = Texts([self.stop_words.drop(text) for text in texts.texts], dropped, texts.labels)
                 dropped_words = self.stop_words.report()
-        split = TokenizedTexts(texts, ids, self.tokenizer, self.max_length, self.stop_words)
+        split = TokenizedTexts(texts, ids, self.tokenizer, self.max_length, self.stop_words, name != "predict")
         counts = np.bincount(ids[ids >= 0], minlength=len(self.labels)).tolist()
         self.report[name] = {
             "examples": len(split),

@@ -49,6 +49,7 @@ class TokenizedTexts(Dataset[Batch]):
         tokenizer: a fast tokenizer.
         max_length: tokens of an example at most, special ones included; the rest is cut off and counted.
         stop_words: with mode ``mask``, the words to hide from the attention pooling.
+        is_kept: whether tokens are cached: not those of texts that are read once.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class TokenizedTexts(Dataset[Batch]):
         tokenizer: Tokenizer,
         max_length: int,
         stop_words: StopWords | None = None,
+        is_kept: bool = True,
     ) -> None:
         self.texts = texts.texts
         self.pairs = texts.pairs
@@ -66,10 +68,11 @@ class TokenizedTexts(Dataset[Batch]):
         hiding = stop_words if stop_words is not None and stop_words.mode == "mask" else None
         self.fingerprint = fingerprint(texts, tokenizer, max_length, hiding)
         folder = cache_folder() / "tokens" / self.fingerprint
-        tokens = load(folder)
+        tokens = load(folder) if is_kept else None
         if tokens is None:
             tokens = tokenise(texts, tokenizer, max_length, hiding)
-            save(tokens, folder)
+            if is_kept:
+                save(tokens, folder)
         self.tokens = tokens
         self.lengths: npt.NDArray[np.int64] = np.diff(tokens.offsets)
 

@@ -14,11 +14,13 @@ class Loss(nn.Module):
     """One number per example; the task takes the mean, so no example's loss may depend on its neighbours.
 
     ``student_needs`` and ``teacher_needs`` name the outputs to compute, beyond the student's logits which are always
-    there; a loss whose ``teacher_needs`` is empty trains without a teacher.
+    there; a loss whose ``teacher_needs`` is empty trains without a teacher. ``num_words`` is how many words two vocabularies
+    share of which one is padded, where a loss was told.
     """
 
     student_needs: Needs = frozenset()
     teacher_needs: Needs = frozenset()
+    num_words: int | None = None
 
     def prepare(self, student: Configured, teacher: Configured | None) -> None:
         """Look at both networks once before training: check layers and widths, make projections.

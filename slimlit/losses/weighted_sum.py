@@ -45,6 +45,8 @@ class WeightedSum(Loss):
         )  # a ModuleDict refuses names such as "values"
         self.student_needs = frozenset().union(*(loss.student_needs for loss in self._parts().values()))
         self.teacher_needs = frozenset().union(*(loss.teacher_needs for loss in self._parts().values()))
+        told = [loss.num_words for loss in self._parts().values() if loss.num_words is not None]
+        self.num_words = min(told, default=None)
 
     def _parts(self) -> dict[str, Loss]:
         return {name: cast(Loss, loss) for name, loss in zip(self.weights, self.losses, strict=True)}

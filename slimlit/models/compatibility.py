@@ -38,6 +38,7 @@ def check_teacher(
     head: Head,
     tokenizer: PreTrainedTokenizerBase,
     own: PreTrainedTokenizerBase | None = None,
+    num_words: int | None = None,
 ) -> None:
     """The teacher knows the same classes, and reads the same tokens, as the student, or those of its own tokenizer.
 
@@ -47,6 +48,7 @@ def check_teacher(
         head: what both answer.
         tokenizer: the student's.
         own: the teacher's, where the data gives it tokens of its own for the same words.
+        num_words: the words both know, where the loss was told that one vocabulary is padded.
 
     Raises:
         ValueError: an untrained head, other classes, or another vocabulary.
@@ -63,10 +65,20 @@ def check_teacher(
         check_vocabulary(teacher, "teacher", own, "teacher_tokenizer")
         return
     teacher_config = teacher.config(head)
-    if teacher_config.vocab_size != student.vocab_size:
+    both = sorted([teacher_config.vocab_size, student.vocab_size])
+    if num_words is not None and not len(tokenizer) <= num_words <= both[0]:
+        raise ValueError(
+            f"the loss is told that {num_words:,} words are shared; expected {len(tokenizer):,}, those of the tokenizer, to {both[0]:,}"
+        )
+    if both[0] != both[1] and num_words is None:
         raise ValueError(
             f"teacher and student differ in their vocabularies: {teacher_config.vocab_size:,} and {student.vocab_size:,} tokens\n"
             "both must read the same tokens: make the student of this teacher (slimlit.models.Shrunk)"
+            + (
+                "\nor say how many words both know: num_words of the loss"
+                if head.kind in ("causal_lm", "masked_lm", "seq2seq_lm")
+                else ""
+            )
             + (
                 "\nor let words align them: data.init_args.teacher_tokenizer"
                 if head.kind == "token_classification"

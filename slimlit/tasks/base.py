@@ -15,6 +15,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import MeanMetric
 
 from slimlit.losses import Loss
 from slimlit.models import Head, Network, PreTrainedModel, read
@@ -51,7 +52,7 @@ class Task(LightningModule):
 
     Guarantees:
         - the teacher is a guest: frozen, in eval mode, not in the optimizer, not in a checkpoint;
-        - the loss of a batch is the plain mean over its examples, over all processes.
+        - the loss of a batch, and that of a split, is the plain mean over its examples, over all processes.
     """
 
     kind: ClassVar[Kind] = "sequence_classification"
@@ -95,6 +96,7 @@ class Task(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.head = Head(list(data.labels), self.kind)
         self.check_fit(data)
+        self.mean_losses = nn.ModuleDict({name: MeanMetric(nan_strategy="disable") for name in ("validation", "test")})
         self.prepare_metrics(data)
 
     def check_fit(self, data: Any) -> None:
@@ -109,7 +111,8 @@ class Task(LightningModule):
         student = network.config(self.head, teacher)
         check_text(student, "student", data.tokenizer, data.max_length)
         if self.teacher_network is not None and teacher is not None:
-            check_teacher(self.teacher_network, student, self.head, data.tokenizer, data.teacher_tokenizer)
+            own = data.teacher_tokenizer
+            check_teacher(self.teacher_network, student, self.head, data.tokenizer, own, self.loss.num_words)
             check_text(teacher, "teacher", data.teacher_tokenizer or data.tokenizer, data.max_length)
         check_vocabulary(network, "student", data.tokenizer)
         known = network.known_labels(self.head)
@@ -216,6 +219,13 @@ class Task(LightningModule):
         if len(parts) > 1:
             means = {f"train/loss_{name}": self.mean(part.detach()) for name, part in parts.items()}
             self.log_dict(means, sync_dist=shared)
+
+    def log_loss(self, split: str, losses: Float[Tensor, " batch"]) -> None:
+        """Count the losses of a batch; what is logged is the mean over all examples of the split, on all processes."""
+        mean = self.mean_losses[split]
+        assert isinstance(mean, MeanMetric)
+        mean.update(losses.detach().float())
+        self.log(f"{split}/loss", mean, batch_size=len(losses), on_step=False, on_epoch=True)
 
     def mean(self, losses: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
         """The mean over the examples of all processes, scaled for the gradient averaging of DDP."""

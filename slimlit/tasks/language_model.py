@@ -82,8 +82,7 @@ class LanguageModel(Task):
         teacher = self.read_teacher(batch, self.teacher_needs)
         if teacher or not self.loss.teacher_needs:
             losses = self.loss.combine(self.loss.parts(student, teacher, batch))
-            shared = self.trainer.world_size > 1
-            self.log(f"{split}/loss", losses.mean(), batch_size=len(losses), on_epoch=True, sync_dist=shared)
+            self.log_loss(split, losses)
         scores = self.metrics[split]
         assert isinstance(scores, WordScores)
         scores.update(student, teacher, batch["labels"], self.num_bytes(batch, split))

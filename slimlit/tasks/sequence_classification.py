@@ -88,9 +88,7 @@ class SequenceClassification(Task):
         metrics.update(logits, batch["labels"])
         size = len(logits)
         if losses is not None:
-            self.log(
-                f"{split}/loss", losses.mean(), batch_size=size, on_epoch=True, sync_dist=self.trainer.world_size > 1
-            )
+            self.log_loss(split, losses)
         self.log_dict(metrics, batch_size=size, on_step=False, on_epoch=True)
         if teacher is not None:
             agreement.update(logits, teacher.logits.argmax(dim=-1))

@@ -126,8 +126,7 @@ class TokenClassification(Task):
         losses = None
         if teacher is not None or not self.loss.teacher_needs:
             losses = self.loss.combine(self.loss.parts(student, teacher, batch))
-            shared = self.trainer.world_size > 1
-            self.log(f"{split}/loss", losses.mean(), batch_size=len(losses), on_epoch=True, sync_dist=shared)
+            self.log_loss(split, losses)
         classes = student.logits.argmax(dim=-1)
         cast(WordAnswers, self.metrics[split]).update(answers_of_words(classes, batch["word_ids"], batch["example_id"]))
         if teacher is not None:

@@ -54,8 +54,10 @@ class WordScores(Metric):
             self.nats -= logs.gather(1, target[:, None]).double().sum()
             self.correct += (best == target).sum()
             if theirs is not None:
-                others = torch.log_softmax(theirs, dim=-1)
-                self.diverging += (others.exp() * (others - logs)).sum(dim=-1).double().sum()
+                shared = min(logits.shape[-1], theirs.shape[-1])  # one vocabulary may be padded
+                others = torch.log_softmax(theirs[:, :shared], dim=-1)
+                ours = logs if shared == logits.shape[-1] else torch.log_softmax(logits[:, :shared], dim=-1)
+                self.diverging += (others.exp() * (others - ours)).sum(dim=-1).double().sum()
                 self.agreeing += (best == others.argmax(dim=-1)).sum()
                 self.taught += len(target)
                 self.compared += len(target)

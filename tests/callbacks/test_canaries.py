@@ -153,7 +153,7 @@ class Tell(Callback):
 
 def test_two_processes_plant_the_same(toy_model: Path, toy_files: Path, tmp_path: Path) -> None:
     task = SequenceClassification(Pretrained(str(toy_model), pooling="attention"))
-    strategy = DDPStrategy(process_group_backend="gloo", start_method="spawn")
+    strategy = DDPStrategy(process_group_backend="gloo", start_method="forkserver")
     fit(toy_model, toy_files, tmp_path, Canaries(num=20), Tell(str(tmp_path)), task=task, devices=2, strategy=strategy)
     one, other = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert one == other

@@ -206,7 +206,7 @@ def test_two_processes_make_the_sum_of_one_and_one_noise(
 ) -> None:
     found = []
     for devices in (1, 2):
-        strategy = DDPStrategy(process_group_backend="gloo", start_method="spawn") if devices == 2 else "auto"
+        strategy = DDPStrategy(process_group_backend="gloo", start_method="forkserver") if devices == 2 else "auto"
         private = kind(noise_multiplier=1.0, physical_batch_size=5, seed=SECRET)
         file = tmp_path / f"{devices}.pt"
         seed_everything(1)

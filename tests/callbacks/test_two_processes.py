@@ -22,7 +22,7 @@ def test_two_processes_share_one_cache_and_one_report(toy_model: Path, toy_files
     for name, devices in (("one", 1), ("two", 2)):
         seed_everything(1)
         callbacks = [TeacherCache(str(tmp_path / f"cache-{name}")), AttentionMaps(num_examples=2), EvaluationReport()]
-        strategy = DDPStrategy(process_group_backend="gloo", start_method="spawn") if devices == 2 else "auto"
+        strategy = DDPStrategy(process_group_backend="gloo", start_method="forkserver") if devices == 2 else "auto"
         trainer = toy_trainer(tmp_path / name, devices=devices, strategy=strategy, callbacks=callbacks)
         task = SequenceClassification(Shrunk(layers=[1]), teacher, SoftTargets())
         trainer.fit(task, datamodule=toy_data(toy_model, toy_files))

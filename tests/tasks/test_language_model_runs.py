@@ -69,7 +69,7 @@ def test_two_processes_hide_the_same_words_and_give_the_weights_and_scores_of_on
 ) -> None:
     found, scores = [], []
     for devices in (1, 2):
-        strategy = DDPStrategy(process_group_backend="gloo", start_method="spawn") if devices == 2 else "auto"
+        strategy = DDPStrategy(process_group_backend="gloo", start_method="forkserver") if devices == 2 else "auto"
         file = tmp_path / f"{devices}.pt"
         task = make(still("bert", toy_model), masked=True, lr=1e-4)
         settings = {"devices": devices, "strategy": strategy, "max_epochs": 1, "callbacks": [Save(str(file))]}

@@ -1,12 +1,15 @@
 """CausalLM and MaskedLM learn, score whole splits by sums, and refuse data and networks that do not fit."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import seed_everything
+from transformers import AutoModelForCausalLM
 
-from slimlit.losses import HardLabels, SoftTargets, VocabularyLabels, VocabularyTargets, WeightedSum
+from slimlit.losses import HardLabels, SoftTargets, TopTargets, VocabularyLabels, VocabularyTargets, WeightedSum
 from slimlit.models import Pretrained, Shrunk, read
 from slimlit.tasks import CausalLM
 from slimlit.tasks.word_scores import WordScores
@@ -159,6 +162,28 @@ def test_a_teacher_with_other_words_is_refused(
     task = make(fresh("llama", toy_model), Pretrained(str(toy_decoder)), VocabularyTargets())
     with pytest.raises(ValueError, match="differ in their vocabularies"):
         fit(task, text_data(toy_text, toy_model), tmp_path)
+
+
+@pytest.mark.parametrize("kind", [VocabularyTargets, TopTargets])
+def test_a_padded_teacher_teaches_the_words_that_both_know(
+    kind: type[VocabularyTargets | TopTargets], toy_text: Path, toy_decoder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(toy_decoder, tmp_path / "padded")
+    whole = AutoModelForCausalLM.from_pretrained(toy_decoder)
+    known = whole.get_input_embeddings().num_embeddings
+    whole.resize_token_embeddings(known + 8).weight.data[known:] = 0.0
+    whole.save_pretrained(tmp_path / "padded")
+    found = []
+    for folder, num_words in ((toy_decoder, None), (tmp_path / "padded", known)):
+        seed_everything(0)
+        loss = WeightedSum({"soft": kind(num_words=num_words)})
+        task = make(fresh("llama", toy_decoder), Pretrained(str(folder)), loss)
+        trainer = fit(task, text_data(toy_text, toy_decoder), tmp_path / folder.name, max_epochs=1)
+        found.append(float(trainer.callback_metrics["validation/loss"]))
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    task = make(fresh("llama", toy_decoder), Pretrained(str(tmp_path / "padded")), kind(num_words=known + 1))
+    with pytest.raises(ValueError, match=f"told that {known + 1} words are shared; expected {known}"):
+        fit(task, text_data(toy_text, toy_decoder), tmp_path, max_steps=1)
 
 
 def test_an_architecture_that_cannot_pack_is_refused_with_packing_and_taken_without(

@@ -338,16 +338,19 @@ def test_two_processes_score_what_one_does(
     teacher: Path, toy_model: Path, toy_sentence_files: Path, tmp_path: Path
 ) -> None:
     found = []
+    odd = tmp_path / "odd.jsonl"  # 63 sentences, so that one process has one more than the other
+    odd.write_text("".join((toy_sentence_files / "test.jsonl").read_text().splitlines(keepends=True)[1:]))
     for devices in (1, 2):
-        strategy = DDPStrategy(process_group_backend="gloo", start_method="spawn") if devices == 2 else "auto"
+        strategy = DDPStrategy(process_group_backend="gloo", start_method="forkserver") if devices == 2 else "auto"
         file = tmp_path / f"{devices}.json"
         seed_everything(1)
         task = make_tagger(Shrunk(layers=[1]), Pretrained(str(teacher)), SoftTargets())
         trainer = toy_trainer(tmp_path, devices=devices, strategy=strategy, callbacks=[KeepScores(str(file))])
-        trainer.test(task, datamodule=toy_tagging(toy_model, toy_sentence_files), verbose=False)
+        trainer.test(task, datamodule=toy_tagging(toy_model, toy_sentence_files, test=str(odd)), verbose=False)
         found.append(json.loads(file.read_text()))
     (scores, *sentences), (others, *again) = found
     assert sentences == again
-    assert len(sentences[0]) == 64
+    assert len(sentences[0]) == 63
+    assert "test/loss" in scores
     for name, score in scores.items():
         assert others[name] == pytest.approx(score, abs=1e-5), name

@@ -1,0 +1,78 @@
+"""``open_contestant``: a contestant loaded in its runtime, as a function from arrays to logits."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import numpy.typing as npt
+import torch
+from transformers import GenerationMixin, PreTrainedModel
+
+from slimlit.models import Head, Pretrained, read
+from slimlit.models.network import Kind
+from slimlit.types import Batch
+
+Array = npt.NDArray[Any]
+Inputs = dict[str, Array]
+Answer = Callable[[Inputs], Array]
+
+
+class Network:
+    """A model in PyTorch, without gradients.
+
+    Args:
+        contestant: as :class:`~slimlit.bench.contestants.Contestant` has it.
+    """
+
+    def __init__(self, contestant: dict[str, Any]) -> None:
+        head = Head(contestant["labels"], cast(Kind, contestant["kind"]))
+        precision = torch.bfloat16 if contestant["precision"] == "bf16" else torch.float32
+        self.model: PreTrainedModel = Pretrained(contestant["source"]).build(head).to(precision).eval()
+
+    def open(self, num_threads: int) -> Answer:
+        """It, on so many threads."""
+        torch.set_num_threads(num_threads)
+        return self.answer
+
+    def answer(self, inputs: Inputs) -> Array:
+        """The logits."""
+        batch = cast(Batch, {name: torch.from_numpy(values) for name, values in inputs.items()})
+        with torch.inference_mode():
+            return read(self.model, batch).logits.float().numpy()
+
+    def write(self, prompts: Array, num_new: int) -> None:
+        """So many words after each prompt, the likeliest each time, also beyond an end."""
+        assert isinstance(self.model, GenerationMixin)
+        ids = torch.from_numpy(prompts)
+        settings = {"do_sample": False, "num_beams": 1, "min_new_tokens": num_new, "max_new_tokens": num_new}
+        with torch.inference_mode():
+            self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **settings)
+
+    @property
+    def num_words(self) -> int:
+        """Of its vocabulary."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+
+class Export:
+    """An exported folder in its own runtime."""
+
+    def __init__(self, contestant: dict[str, Any]) -> None:
+        self.folder = Path(contestant["source"])
+
+    def open(self, num_threads: int) -> Answer:
+        """It, opened anew with so many threads."""
+        torch.set_num_threads(num_threads)
+        run = import_module("slimlit.export.runtimes").open_export(self.folder, num_threads)
+        return lambda inputs: cast(Array, run(inputs)["logits"])
+
+    @property
+    def num_words(self) -> int:
+        """Of its vocabulary; few enough for any."""
+        return 100
+
+
+def open_contestant(contestant: dict[str, Any]) -> Network | Export:
+    """Load it."""
+    return Network(contestant) if contestant["opens"] == "torch" else Export(contestant)
