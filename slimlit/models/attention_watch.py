@@ -14,7 +14,9 @@ AttentionKind = Literal["encoder", "decoder", "cross"]
 """Whose attention: an encoder's to itself, a decoder's to itself (a language model is one), a decoder's to an encoder."""
 
 Recorded = dict[int, tuple[Tensor, Tensor, Tensor]]
-Maps = dict[AttentionKind, list[Float[Tensor, "batch heads queries keys"]]]
+Maps = dict[AttentionKind, list[Tensor]]
+"""Probabilities of each layer, ``(batch, heads, queries, keys)``; layers may differ in heads, kinds in all but the batch."""
+
 Gates = Mapping[AttentionKind, Float[Tensor, "layers *batch heads"]]
 
 

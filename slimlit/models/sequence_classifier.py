@@ -59,6 +59,10 @@ class SequenceClassifierConfig(PreTrainedConfig):
         number: int | None = self.encoder.pad_token_id
         return number
 
+    @pad_token_id.setter
+    def pad_token_id(self, number: int | None) -> None:
+        self.encoder.pad_token_id = number  # other libraries write it: the Trainer of transformers, interpreto
+
 
 @dataclass
 class SequenceClassifierOutput(ModelOutput):

@@ -28,7 +28,7 @@ def changed_embeddings(network: PreTrainedModel, change: Change) -> Iterator[Non
         return change(calls[-1], vectors)
 
     hooks = [network.register_forward_pre_hook(begin)]
-    hooks += [table.register_forward_hook(look_up) for table in _tables(network)]
+    hooks += [table.register_forward_hook(look_up) for table in {id(each): each for each in _tables(network)}.values()]
     try:
         yield
     finally:
@@ -36,16 +36,17 @@ def changed_embeddings(network: PreTrainedModel, change: Change) -> Iterator[Non
             hook.remove()
 
 
-def embedding_table(network: PreTrainedModel) -> Float[Tensor, "words width"]:
-    """The vectors of all words, as the network's layers get them, without gradients."""
-    table = _tables(network)[0]
+def vector_of_no_word(network: PreTrainedModel, mask_id: int | None, number: int = 0) -> Float[Tensor, " width"]:
+    """The vector of [MASK]; where a model has none, the mean of all words' vectors; as the table of that look-up gives them."""
+    table = _tables(network)[number]
     scale: Any = getattr(table, "embed_scale", 1.0)  # some tables multiply what is looked up: BART's, Gemma's
     weight: Any = table.weight
-    return (weight * scale).detach()  # type: ignore[no-any-return]
+    vector: Tensor = (weight.mean(dim=0) if mask_id is None else weight[mask_id]) * scale
+    return vector.detach()
 
 
 def _tables(network: PreTrainedModel) -> list[nn.Module]:
+    """Of each look-up in turn; often the same one."""
     if not network.config.is_encoder_decoder:
         return [network.get_input_embeddings()]
-    parts = (network.get_encoder().get_input_embeddings(), network.get_decoder().get_input_embeddings())
-    return list({id(table): table for table in parts}.values())
+    return [network.get_encoder().get_input_embeddings(), network.get_decoder().get_input_embeddings()]

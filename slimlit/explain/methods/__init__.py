@@ -6,7 +6,7 @@ from slimlit.explain.methods.chance import random_numbers
 from slimlit.explain.methods.gradient_attention import gradient_attention
 from slimlit.explain.methods.gradients import gradient_norm, input_gradient
 from slimlit.explain.methods.integrated_gradients import IntegratedGradients, has_captum
-from slimlit.explain.methods.leave_one_out import leave_one_out
+from slimlit.explain.methods.leave_one_out import LeaveOneOut
 from slimlit.explain.methods.pooling import can_share, has_attention_pooling, pooling_share, pooling_weights
 from slimlit.models import PreTrainedModel
 from slimlit.models.network import Kind
@@ -19,7 +19,7 @@ METHODS: dict[str, Method] = {
     "input-gradient": input_gradient,
     "gradient-norm": gradient_norm,
     "integrated-gradients": IntegratedGradients(),
-    "leave-one-out": leave_one_out,
+    "leave-one-out": LeaveOneOut(),
     "random": random_numbers,
 }
 FAST, SURE = "input-gradient", "leave-one-out"
@@ -35,7 +35,7 @@ def methods_for(
     Args:
         network: to be explained.
         kind: of its answers.
-        mask_id: the tokenizer's [MASK], where it has one: what integrated gradients start from.
+        mask_id: the tokenizer's [MASK], where it has one: what integrated gradients start from, and a word left out becomes.
         special_ids: the tokenizer's special tokens, which are no words of a text.
     """
     pooled = kind == "sequence_classification"
@@ -44,9 +44,8 @@ def methods_for(
         "pooling-share": pooled and can_share(network),
         "integrated-gradients": has_captum(),
     }
-    told = IntegratedGradients(mask_id, special_ids)
-    return {
-        name: told if name == "integrated-gradients" else method
-        for name, method in METHODS.items()
-        if fits.get(name, True)
+    told: dict[str, Method] = {
+        "integrated-gradients": IntegratedGradients(mask_id, special_ids),
+        "leave-one-out": LeaveOneOut(mask_id),
     }
+    return {name: told.get(name, method) for name, method in METHODS.items() if fits.get(name, True)}

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slimlit.explain.methods.attention_flow import Answered, answer_with_maps, answering_rows, identity_like
-from slimlit.explain.methods.reading import of_readable, undisturbed
+from slimlit.explain.methods.reading import of_readable, ordinary, undisturbed
 from slimlit.explain.question import Question
 from slimlit.models import PreTrainedModel
 from slimlit.models.attention_watch import AttentionKind
@@ -24,6 +24,7 @@ def gradient_attention(network: PreTrainedModel, batch: Batch, question: Questio
     Raises:
         ValueError: the attention of the network cannot be read.
     """
+    batch, question = ordinary(batch, question)
     with undisturbed(network, gradients=True):
         answered = answer_with_maps(network, batch, question)
         weights = answered.pooling_weights

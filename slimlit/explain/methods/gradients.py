@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from slimlit.explain.methods.reading import asked_score, of_readable, undisturbed, watched_inputs
+from slimlit.explain.methods.reading import asked_score, of_readable, ordinary, undisturbed, watched_inputs
 from slimlit.explain.question import Question
 from slimlit.models import PreTrainedModel
 from slimlit.models.attention import fixed_attention
@@ -40,6 +40,7 @@ def gradient_norm(network: PreTrainedModel, batch: Batch, question: Question) ->
 def _by_gradient(
     network: PreTrainedModel, batch: Batch, question: Question, combine: Callable[[Tensor, Tensor], Tensor]
 ) -> Float[Tensor, "batch inputs"]:
+    batch, question = ordinary(batch, question)
     with undisturbed(network, gradients=True):
         with watched_inputs(network) as vectors:
             total = asked_score(network, batch, question).sum()

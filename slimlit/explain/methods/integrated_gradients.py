@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from slimlit.explain.methods.reading import asked_score, of_readable, undisturbed, watched_inputs
+from slimlit.explain.methods.reading import asked_score, of_readable, ordinary, undisturbed, watched_inputs
 from slimlit.explain.question import Question, ask, input_ids, removable, take
 from slimlit.models import PreTrainedModel
-from slimlit.models.word_embeddings import changed_embeddings, embedding_table
+from slimlit.models.word_embeddings import changed_embeddings, vector_of_no_word
 from slimlit.types import Batch
 
 CHUNK_TOKENS = 4096  # read at once, padding included
@@ -55,6 +55,7 @@ class IntegratedGradients:
             with changed_embeddings(network, lambda number, _: vectors[number]):
                 return asked_score(network, take(batch, rows), ask(question, rows))
 
+        batch, question = ordinary(batch, question)
         rows = torch.arange(len(question.classes), device=batch["input_ids"].device)
         with undisturbed(network, gradients=True):
             ends = self._ends(network, batch, question)
@@ -83,11 +84,11 @@ class IntegratedGradients:
     def _starts(
         self, network: PreTrainedModel, batch: Batch, question: Question, ends: tuple[Tensor, ...]
     ) -> tuple[Tensor, ...]:
-        table = embedding_table(network)
-        nothing = table.mean(dim=0) if self.mask_id is None else table[self.mask_id]
         moved = torch.split(removable(batch, question, self.special_ids), [part.shape[1] for part in ends], dim=1)
+        nothing = (vector_of_no_word(network, self.mask_id, number) for number in range(len(ends)))
         return tuple(
-            torch.where(words.unsqueeze(-1), nothing.to(part), part) for part, words in zip(ends, moved, strict=True)
+            torch.where(words.unsqueeze(-1), vector.to(part), part)
+            for part, words, vector in zip(ends, moved, nothing, strict=True)
         )
 
 

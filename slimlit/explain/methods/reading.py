@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -24,6 +25,18 @@ def undisturbed(network: PreTrainedModel, gradients: bool) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def ordinary(batch: Batch, question: Question) -> tuple[Batch, Question]:
+    """The same as tensors that gradients may pass by, though they were made in inference mode, as Lightning's loaders do."""
+
+    def copied(part: Tensor) -> Tensor:
+        return part.clone() if part.is_inference() else part
+
+    with torch.inference_mode(False):
+        parts = {name: copied(part) for name, part in batch.items() if isinstance(part, Tensor)}
+        places = None if question.places is None else copied(question.places)
+        return cast(Batch, parts), Question(copied(question.classes), places, question.kind)
 
 
 def asked_score(network: PreTrainedModel, batch: Batch, question: Question) -> Float[Tensor, " batch"]:
