@@ -164,6 +164,17 @@ def test_a_gate_of_zero_removes_the_head() -> None:
     torch.testing.assert_close(gated, removed)
 
 
+def test_each_example_may_have_gates_of_its_own() -> None:
+    network = a_network("bert")
+    batch = a_batch(network)
+    gates = torch.rand(2, 2, 4)  # layers, examples, heads
+    with torch.no_grad(), gated_attention(network, {"encoder": gates}):
+        together = read(network, batch).logits
+    for row in range(2):
+        with torch.no_grad(), gated_attention(network, {"encoder": gates[:, row]}):
+            torch.testing.assert_close(read(network, batch).logits[row], together[row])
+
+
 def test_gates_have_the_gradients_of_finite_differences() -> None:
     network = a_network("bart").double()
     batch = a_batch(network)

@@ -10,22 +10,24 @@ from slimlit.explain.methods.reading import asked_score, of_readable, ordinary, 
 from slimlit.explain.question import Question
 from slimlit.models import PreTrainedModel
 from slimlit.models.attention import fixed_attention
+from slimlit.models.fixed_gates import fixed_gates
 from slimlit.models.fixed_norms import fixed_norms
 from slimlit.types import Batch
 
 
 def input_gradient(network: PreTrainedModel, batch: Batch, question: Question) -> Float[Tensor, "batch inputs"]:
-    """Word vector times gradient of the logit, with attention and layer normalisation held fixed.
+    """Word vector times gradient of the logit, with attention, layer normalisation and gates held fixed.
 
-    Held fixed, attention and norms are linear, and the products of all inputs come near to what makes the logit up.
+    Held fixed, all three are linear, and the products of all inputs come near to what makes the logit up. Attention that does
+    not go through transformers' attention interface (DeBERTa's) is not held fixed.
 
     Guarantees:
         - where all else is linear or ReLU without bias, and nothing is added to the word vectors, they sum to the logit.
 
     Source: Ali et al. 2022, XAI for Transformers: Better Explanations through Conservative Propagation, arXiv:2202.07304,
-    sections 3 and 4.
+    sections 3 and 4; gates as in Arras et al. 2017, arXiv:1706.07206, section 3.
     """
-    with fixed_attention(network), fixed_norms():
+    with fixed_attention(network), fixed_norms(), fixed_gates(network):
         return _by_gradient(network, batch, question, lambda vectors, gradient: (vectors * gradient).sum(dim=-1))
 
 

@@ -57,9 +57,10 @@ def a_network(kind: Kind, num_pooling_heads: int = 2) -> PreTrainedModel:
     return network.eval()
 
 
-def a_t5() -> PreTrainedModel:
+def a_t5(feed_forward_proj: str = "relu") -> PreTrainedModel:
     torch.manual_seed(0)
-    return T5ForConditionalGeneration(T5Config(**T5, decoder_start_token_id=0, initializer_factor=0.5)).eval()
+    config = T5Config(**T5, decoder_start_token_id=0, initializer_factor=0.5, feed_forward_proj=feed_forward_proj)
+    return T5ForConditionalGeneration(config).eval()
 
 
 def a_batch(kind: Kind, tokens: int = 6) -> Batch:

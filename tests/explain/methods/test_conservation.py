@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 from slimlit.explain.methods import METHODS
 from slimlit.explain.methods.integrated_gradients import IntegratedGradients
 from slimlit.explain.question import Question, answer, score
+from slimlit.models.fixed_gates import fixed_gates
 from slimlit.models.fixed_norms import fixed_norms
 from slimlit.models.network import Kind
 from slimlit.models.word_embeddings import changed_embeddings
@@ -23,6 +24,34 @@ def test_input_times_gradient_sums_to_the_logit_of_a_t5() -> None:
     )  # RMSNorm, ReLU, no bias anywhere
     said = score(answer(network, batch, question), question)
     torch.testing.assert_close(METHODS["input-gradient"](network, batch, question).sum(dim=1), said)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gated T5"])
+def test_input_times_gradient_sums_to_the_logit_where_layers_are_gated(kind: str) -> None:
+    asked: Kind = "causal_lm" if kind == "llama" else "seq2seq_lm"
+    network = a_network(asked) if kind == "llama" else a_t5(feed_forward_proj="gated-gelu")
+    batch, question = a_batch(asked), a_question(asked)
+    said = score(answer(network, batch, question), question)
+    torch.testing.assert_close(METHODS["input-gradient"](network, batch, question).sum(dim=1), said)
+
+
+def test_gates_held_fixed_say_the_same_and_plain_activations_are_left_alone() -> None:
+    for kind in KINDS:
+        network, batch, question = a_network(kind), a_batch(kind), a_question(kind)
+        plain = answer(network, batch, question)
+        with fixed_gates(network):
+            fixed = answer(network, batch, question)
+        torch.testing.assert_close(fixed, plain, rtol=0, atol=0)
+        weight = next(part for name, part in network.named_parameters() if name.endswith(_FIRST_OF_LAYER))
+        gradients = [torch.autograd.grad(each.sum(), weight, allow_unused=True)[0] for each in (plain, fixed)]
+        if kind == "causal_lm":
+            assert gradients[0].any()
+            assert gradients[1] is None
+        else:
+            torch.testing.assert_close(gradients[1], gradients[0])
+
+
+_FIRST_OF_LAYER = ("gate_proj.weight", "intermediate.dense.weight", "fc1.weight")
 
 
 @pytest.mark.parametrize("kind", KINDS)

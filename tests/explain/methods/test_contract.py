@@ -8,7 +8,7 @@ import torch
 from slimlit.explain.method import Method
 from slimlit.explain.methods import FAST, METHODS, SURE, UNSIGNED, LeaveOneOut, methods_for
 from slimlit.explain.methods.integrated_gradients import has_captum
-from slimlit.explain.question import Question, answer, ask, readable, score, take
+from slimlit.explain.question import Question, answer, ask, readable, score, take, without
 from slimlit.models.network import Kind
 from tests.explain.methods.networks import KINDS, a_batch, a_network, a_question
 
@@ -150,3 +150,22 @@ def test_a_missing_captum_is_told_with_what_to_type(monkeypatch: pytest.MonkeyPa
     kind: Kind = "causal_lm"
     with pytest.raises(ValueError, match=r"slimlit\[captum\]"):
         METHODS["integrated-gradients"](a_network(kind), a_batch(kind), a_question(kind))
+
+
+@NO_CAPTUM
+def test_leave_one_out_is_captums_ablation_of_which_inputs_are_there() -> None:
+    from captum.attr import FeatureAblation
+
+    network, batch = a_network("seq2seq_lm"), take(a_batch("seq2seq_lm"), torch.tensor([0]))
+    question = ask(a_question("seq2seq_lm"), torch.tensor([0]))
+
+    def answer_of(present: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return score(answer(network, without(batch, present == 0), question), question)
+
+    ablated = FeatureAblation(answer_of).attribute(readable(batch, question).float())
+    found = LeaveOneOut()(network, batch, question)
+    elsewhere = (
+        torch.arange(10) != 6 + 2
+    )  # the place asked: its own word stays known to it where only attention is taken
+    torch.testing.assert_close(found[:, elsewhere], ablated[:, elsewhere])
