@@ -55,7 +55,7 @@ def main() -> None:
     others = [one.split("=") for one in asked.student]
     homes = [
         ("untrained", "before training", None, BASE),
-        (f"untrained of {TEACHER}", "before training", None, TEACHER),
+        (f"untrained of {TEACHER}", "before training, second teacher", None, TEACHER),
     ]
     homes += [(name, title, asked.classification / name, BASE) for name, title in FINISHED.items()]
     homes += [(arm.name, arm.title, asked.runs / arm.name, arm.teacher) for arm in ARMS]
@@ -78,7 +78,7 @@ def main() -> None:
     likes = {**LIKES, **{name: before for name, _, before in others}}
     results = {"texts": len(texts.kept), "chance": chance(texts), "students": summarise(measured, likes)}
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(table(results, texts))
+    print(table(results))
 
 
 @cache
@@ -126,21 +126,21 @@ def summarise(measured: dict[str, Measured], likes: dict[str, str]) -> dict[str,
     return found
 
 
-def table(results: Measured, texts: Texts) -> str:
-    """The table as Markdown."""
-    columns = [f"{name}: {what}" for name in COMPARED for what in ("rank correlation", f"top {TOP}")]
-    columns += ["same answer", "comprehensiveness", "sufficiency"]
-    lines = ["| student | teacher | accuracy | " + " | ".join(columns) + " |", "|---" * (len(columns) + 3) + "|"]
-    for name, one in results["students"].items():
+def table(results: Measured) -> str:
+    """The table as Markdown: rank correlations by method, overlap, and the reasons' own worth."""
+    columns = {f"{name}: rank correlation": name for name in COMPARED}
+    columns |= {f"leave-one-out: top {TOP}": f"top {TOP}, leave-one-out", "same answer": "same answer"}
+    columns |= {name: name for name in ("comprehensiveness", "sufficiency")}
+    lines = ["| student | accuracy | " + " | ".join(columns.values()) + " |", "|---" * (len(columns) + 2) + "|"]
+    for one in results["students"].values():
         shown = "" if one["accuracy"] is None else f"{one['accuracy']:.4f}"
-        cells = [f"{one[key]['mean']:.2f} [{one[key]['low']:.2f}, {one[key]['high']:.2f}]" for key in columns]
-        lines.append(f"| {one['title']} ({name}) | {one['teacher']} | {shown} | " + " | ".join(cells) + " |")
+        cells = ["{mean:.2f} [{low:.2f}, {high:.2f}]".format(**one[key]) for key in columns]
+        lines.append(f"| {one['title']} | {shown} | " + " | ".join(cells) + " |")
         if "difference" in one:
-            cells = ["{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**one["difference"][key]) for key in columns]
-            lines.append(f"| difference to {one['against']} | | | " + " | ".join(cells) + " |")
-    return "\n".join(
-        [*lines, "", f"chance: 0 for rank correlation, {results['chance']:.2f} for top {TOP}; {len(texts.kept)} texts"]
-    )
+            like = results["students"][one["against"]]["title"]
+            cells = ["{mean:+.2f} [{low:+.2f}, {high:+.2f}]".format(**one["difference"][key]) for key in columns]
+            lines.append(f"| ... less {like} | | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", f"{results['texts']} texts; by chance {results['chance']:.2f} of the top {TOP}"])
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ class Arm:
 TEACHER = "sst2-attention-teacher"  # the same as sst2-teacher, but that it pools by attention
 ARMS = [
     Arm("sst2-soft", "teacher's answers", f"{{losses: {{{SOFT}}}}}"),
-    Arm("sst2-shares", "answers and shares", f"{{losses: {{{SOFT}, {SHARES}}}, weights: {{shares: 0.25}}}}"),
-    Arm("sst2-private", "answers, epsilon 8, 1 epoch", f"{{losses: {{{SOFT}}}}}", callbacks=f"{CACHE}, {PRIVATE}",
+    Arm("sst2-shares", "teacher's answers and shares", f"{{losses: {{{SOFT}, {SHARES}}}, weights: {{shares: 0.25}}}}"),
+    Arm("sst2-private", "teacher's answers, epsilon 8, 1 epoch", f"{{losses: {{{SOFT}}}}}", callbacks=f"{CACHE}, {PRIVATE}",
         options=("--trainer.max_epochs=1", "--data.batch_size=256", "--checkpoint.monitor=null", "--model.train_words=all",
                  "--model.optimizer={class_path: slimlit.tasks.optimizers.AdamW, init_args: {lr: 0.0005}}")),
-    Arm("sst2-soft-of-attention", "teacher's answers", f"{{losses: {{{SOFT}}}}}", TEACHER),
-    Arm("sst2-pooling", "answers and pooling", f"{{losses: {{{SOFT}, {POOLING}}}, weights: {{pooling: 1.0}}}}", TEACHER),
+    Arm("sst2-soft-of-attention", "second teacher's answers", f"{{losses: {{{SOFT}}}}}", TEACHER),
+    Arm("sst2-pooling", "second teacher's answers and pooling", f"{{losses: {{{SOFT}, {POOLING}}}, weights: {{pooling: 1.0}}}}", TEACHER),
 ]  # fmt: skip
 FINISHED = {  # of the experiment ``classification``: four epochs
     "sst2-soft-alone": "teacher's answers, 4 epochs",
