@@ -50,6 +50,7 @@ class Quantiser:
         """``x W`` of a stored ``W``."""
         x, w = node.inputs
         assert x is not None
+        assert w is not None
         found = self.weight(w)
         if found is None:
             return
