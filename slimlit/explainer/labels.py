@@ -59,7 +59,7 @@ def _text(data: Any, name: str, row: int, question: One) -> Asked:
 def ask_tags(
     student: PreTrainedModel, data: Any, name: str, rows: Sequence[int], errors: int | None, word: str | None
 ) -> list[Asked]:
-    """Why each entity begins where it does; where there is none, why the likeliest word for one is none.
+    """Why each entity begins where it does; where a text asked alone has none, why the likeliest word for one is none.
 
     With ``errors``, why wrong tags are what they are, of so many sentences; with ``word``, what that word is.
     """
@@ -79,7 +79,7 @@ def ask_tags(
             chosen = [place for place in places if split.sentences[row][numbers[place]] == word]
         else:
             chosen = [place for place in places if data.labels[best[place]].startswith("B-")]
-            if not chosen and places:
+            if not chosen and places and len(rows) == 1:
                 chosen = [min(places, key=lambda place: float(probabilities[place, none]))]
         questions = [(place, best[place], None if not expected else expected[numbers[place]]) for place in chosen]
         candidates.append((max((sure[place] for place in wrong), default=0.0), row, asked, questions))
@@ -98,8 +98,9 @@ def _sentence(data: Any, name: str, row: int, batch: Any, questions: Sequence[tu
     at = {token: place for place, word in enumerate(words) for token in word.tokens}
     asked = [One(number, data.labels[number], place, at[place], expected) for place, number, expected in questions]
     lacking = len(sentence) - len({number for number in numbers if number >= 0})
-    note = f"{lacking} words are not shown: the tokenizer drops them, or they are cut off" if lacking else ""
-    return Asked(_named(name, row), batch, words, asked, note=note)
+    notes = [f"{lacking} words are not shown: the tokenizer drops them, or they are cut off"] if lacking else []
+    notes += [] if questions else ["no entity is found here"]
+    return Asked(_named(name, row), batch, words, asked, note="; ".join(notes))
 
 
 def _answers(
