@@ -135,6 +135,8 @@ def explain(
     page = draw_page(found)
     file = Path(options.output) if options.output else run.reports / "explain.html"
     runs.write(file, page)
+    if wanted.errors:  # the run's page shows them beside the mistakes
+        runs.write(run.reports / "explain-errors.json", json.dumps(found.as_json(), ensure_ascii=False) + "\n")
     show(trainer, {"explanations": page})
     for logger in trainer.loggers:
         logger.finalize("success")
