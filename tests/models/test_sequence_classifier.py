@@ -88,3 +88,9 @@ def test_a_saved_folder_runs_in_a_pipeline(toy_model: Path, tmp_path: Path) -> N
     tokenizer.save_pretrained(tmp_path)
     answer = pipeline("text-classification", model=str(tmp_path))("the film was a joy")
     assert answer[0]["label"] in {"bad", "fine", "good"}
+
+
+def test_the_padding_token_is_the_encoders_to_read_and_to_write() -> None:
+    config = SequenceClassifierConfig(encoder=BertConfig(pad_token_id=0))
+    config.pad_token_id = 7
+    assert (config.pad_token_id, config.encoder.pad_token_id) == (7, 7)
