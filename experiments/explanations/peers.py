@@ -5,7 +5,6 @@ import json
 import re
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,9 @@ from slimlit.models import PreTrainedModel, SequenceClassifier
 from slimlit.types import Batch
 
 HERE = Path(__file__).parent
+ADDRESS = re.compile(
+    r"(?:src|href)=[\"'](?:https?:)?//[^\"']+|[\"'](?://[\w./-]+|https?://[\w./-]+\.(?:js|css)|https://cdn[\w./-]+)"
+)
 
 
 class OursForSequenceClassification(SequenceClassifier):
@@ -39,7 +41,6 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=16)
     parser.add_argument("--costs-alone", action="store_true", help="keep the exam that peers.json has")
     asked = parser.parse_args()
-    warnings.simplefilter("ignore")
     subject = classifier(asked.sst2, asked.shared / "sst2/test.tsv", asked.texts)
     sentence = subject.tokenizer.decode(subject.batch["input_ids"][0], skip_special_tokens=True)
     found: dict[str, Any] = {"sentence": sentence, "costs": {}}
@@ -61,20 +62,12 @@ def main() -> None:
         page = job()
         cost: dict[str, Any] = {"CPU ms": round(1000 * (time.process_time() - began), 1)}
         if page is not None:
-            addresses = sorted(
-                set(
-                    re.findall(
-                        r"(?:src|href)=[\"'](https?://[^\"']+)|[\"'](//[\w./-]+|https?://[\w./-]+\.(?:js|css)|https://cdn[\w./-]+)",
-                        page,
-                    )
-                )
-            )
+            addresses = set(ADDRESS.findall(page))
             cost |= {"bytes": len(page.encode()), "addresses": len(addresses)}
         found["costs"][name] = cost
         print(name, cost, flush=True)
-    before = HERE / "peers.json"
     if asked.costs_alone:
-        found["exam"] = json.loads(before.read_text(encoding="utf-8"))["exam"]
+        found["exam"] = json.loads((HERE / "peers.json").read_text(encoding="utf-8"))["exam"]
         return save(found)
     methods: dict[str, Method] = {
         "Captum, integrated gradients from [PAD]": captum_gradients(20),
