@@ -37,7 +37,7 @@ def bench_run(run: Run, task: Task, data: TextModule, config: dict[str, Any], qu
     """
     told: list[str] = []
     contestants, missing = contestants_of(run, config, task.kind, _labels(data, told))
-    longest = min(128, data.max_length, _positions(run))
+    longest = min(128, _positions(run))
     todo = plan(quick, longest, watts)
     with tempfile.TemporaryDirectory() as folder:
         texts, num_texts = Path(folder) / "texts.npz", 0

@@ -13,6 +13,9 @@ import yaml
 from wandb.proto.wandb_internal_pb2 import Record
 
 from slimlit.__main__ import main
+from slimlit.bench.contestants import Contestant
+from slimlit.bench.measuring import Plan
+from slimlit.bench.result import Measured, Setting
 
 TOY = """
 trainer: {max_epochs: 3, accelerator: cpu, enable_progress_bar: false, log_every_n_steps: 5}
@@ -44,8 +47,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, toy_files: Path, toy_m
     Path("models/student.yaml").write_text(STUDENT.format(model=toy_model))
 
 
-def test_fit_test_and_predict_from_fragments_end_with_labelled_texts(
-    toy_files: Path, capsys: pytest.CaptureFixture[str]
+def test_fit_test_predict_and_bench_from_fragments_end_with_labelled_texts_and_a_report(
+    toy_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["fit", "--config", "toy.yaml", "--run", "first", "--wandb", "disabled"]) == 0
     assert "test it: slimlit test --run first" in capsys.readouterr().out
@@ -61,6 +64,22 @@ def test_fit_test_and_predict_from_fragments_end_with_labelled_texts(
     assert all(0.5 <= line["probability"] <= 1 for line in lines)
     assert main(["predict", "--run", "first", "--data.predict", "texts.csv"]) == 2
     assert main(["predict", "--run", "first", "--data.predict", "texts.csv", "--output", "more.jsonl"]) == 0
+    asked = []
+
+    def measured(contestants: list[Contestant], texts: Path, todo: Plan) -> tuple[list[Measured], list[str]]:
+        asked.extend([[one.name for one in contestants], texts.is_file(), todo.watts])
+        one = Measured(contestants[0], 8, 10, 5.0)
+        one.add(Setting(1, 32, 1), [0.01], [0.01], None)
+        return [one], ["onnx: it died"]
+
+    monkeypatch.setattr("slimlit.bencher.measure", measured)  # whose processes take seconds; tests/bench has one
+    assert main(["bench", "--run", "first", "--quick", "--watts", "7"]) == 0
+    assert asked == [["student", "student bf16"], True, 7.0]
+    assert "not measured: onnx: it died" in capsys.readouterr().out
+    report = json.loads(Path("runs/first/reports/bench.json").read_text())
+    assert (report["quick"], report["contestants"][0]["accuracy"]) == (True, 0.8)
+    assert Path("runs/first/reports/bench.svg").is_file()
+    assert main(["bench", "--run", "first", "--watts", "0"]) == 2
 
 
 def test_later_configs_and_options_win_over_earlier_ones(capsys: pytest.CaptureFixture[str]) -> None:
