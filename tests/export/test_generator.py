@@ -40,5 +40,7 @@ def test_the_exported_model_writes_what_generate_writes_and_holds_every_weight_o
     stored = onnx.load(tmp_path / "model.onnx").graph.initializer
     num_stored = sum(math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.FLOAT)
     num_weights = sum(weight.numel() for weight in network.parameters())
-    assert 0.99 * num_weights < num_stored < 1.02 * num_weights  # norms of ones are one; the angles of positions come beside
+    assert (
+        0.99 * num_weights < num_stored < 1.02 * num_weights
+    )  # norms of ones are one; the angles of positions come beside
     assert b"site-packages" not in (tmp_path / "model.onnx").read_bytes()
