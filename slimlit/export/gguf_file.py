@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import gguf
-import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers import LlamaForCausalLM
 
 from slimlit.models import PreTrainedModel
+from slimlit.models.gguf_llama import read_config, read_weights
 from slimlit.models.tokenizers import load_tokenizer
 
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4  # token types of GGUF
@@ -107,8 +108,12 @@ def _permute(weight: Float[Tensor, "rows columns"], num_heads: int) -> Float[Ten
 
 
 def read_gguf(folder: Path) -> PreTrainedModel:
-    """The network in such a folder, by transformers' own GGUF reader, which is not ours; dequantised to float32."""
-    from transformers import AutoModelForCausalLM
-
-    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, gguf_file="model.gguf", dtype=torch.float32)
+    """The network in such a folder, by the reader that reads llama.cpp's own files here; weights in float16, then float32."""
+    reader = gguf.GGUFReader(folder / "model.gguf")
+    fields = {key: field.contents() for key, field in reader.fields.items()}
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    config = read_config(fields, tied="output.weight" not in tensors)
+    network = LlamaForCausalLM(config)
+    told = {name: weight.float() for name, weight in read_weights(config, tensors).items()}
+    network.load_state_dict(told, strict=not config.tie_word_embeddings)
     return network.eval()

@@ -74,10 +74,8 @@ class Quantiser:
         rows = self.add("Cast", [self.add("Gather", [integers, places], axis=0)], to=ir.DataType.FLOAT)
         self.replace(node, self.add("Mul", [rows, self.add("Gather", [scales, places], axis=0)]))
 
-    def weight(self, w: ir.Value | None) -> tuple[ir.Value, ir.Value, Array] | None:
+    def weight(self, w: ir.Value) -> tuple[ir.Value, ir.Value, Array] | None:
         """Integers, scales and column sums of a weight; of a table that is stored transposed, the table's own integers."""
-        if w is None:
-            return None
         producer = w.producer()
         if (
             producer is not None

@@ -111,12 +111,10 @@ def open_hub(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
 
 
 def open_gguf(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
-    """PyTorch, through transformers' GGUF reader: llama.cpp itself has no wheel to be relied on, so it is not asked."""
+    """PyTorch, through the reader of :mod:`slimlit.models.gguf_llama`: llama.cpp has no wheel, so it is not asked."""
     need("gguf", "gguf")
     from slimlit.export.gguf_file import read_gguf
     from slimlit.export.reference import answers
-    from slimlit.models.pretrained import quiet_files
 
-    with quiet_files():
-        network = read_gguf(folder)
+    network = read_gguf(folder)
     return lambda inputs: answers(network, inputs)

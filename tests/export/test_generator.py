@@ -1,5 +1,6 @@
 """A language model leaves as one file that writes what it wrote, word for word."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from slimlit.export.sample import Sample
 from slimlit.export.writing import Writer, count_other_words
 
+onnx = pytest.importorskip("onnx", reason="needs slimlit[onnx]")
 pytest.importorskip("onnxruntime", reason="needs slimlit[onnx]")
 pytest.importorskip("onnxscript", reason="needs slimlit[onnx]")
 
@@ -35,6 +37,10 @@ def test_the_exported_model_writes_what_generate_writes_and_holds_every_weight_o
             said = network(**{name: torch.from_numpy(one) for name, one in batch.items()}).logits.numpy()
         real = batch["attention_mask"] == 1
         np.testing.assert_allclose(writer(batch)["logits"][real], said[real], atol=1e-3)
+    stored = onnx.load(tmp_path / "model.onnx").graph.initializer
+    num_stored = sum(math.prod(one.dims) for one in stored if one.data_type == onnx.TensorProto.FLOAT)
     num_weights = sum(weight.numel() for weight in network.parameters())
-    weights = 4 * num_weights
-    assert weights < (tmp_path / "model.onnx").stat().st_size < weights + 150_000  # the graph itself is 100 kB
+    assert (
+        0.99 * num_weights < num_stored < 1.02 * num_weights
+    )  # norms of ones are one; the angles of positions come beside
+    assert b"site-packages" not in (tmp_path / "model.onnx").read_bytes()
