@@ -1,7 +1,6 @@
 """``open_contestant``: a contestant loaded in its runtime, as a function from arrays to logits."""
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 import torch
 from transformers import GenerationMixin, PreTrainedModel
 
+from slimlit.export.runtimes import open_export
 from slimlit.models import Head, Pretrained, read
 from slimlit.models.network import Kind
 from slimlit.types import Batch
@@ -64,7 +64,7 @@ class Export:
     def open(self, num_threads: int) -> Answer:
         """It, opened anew with so many threads."""
         torch.set_num_threads(num_threads)
-        run = import_module("slimlit.export.runtimes").open_export(self.folder, num_threads)
+        run = open_export(self.folder, num_threads)
         return lambda inputs: cast(Array, run(inputs)["logits"])
 
     @property

@@ -20,6 +20,7 @@ from slimlit.tasks.base import Task
 
 QUICK = (FAST, "pooling-share")  # one backward pass; exact sums
 DEFAULT = (*QUICK, SURE)  # and each word taken away, which costs a pass a word: for one text that is labelled
+TAGGERS = (SURE,)  # of two words that decide a tag the gradient finds one (experiments/explanations)
 
 
 def explain_run(
@@ -48,7 +49,7 @@ def explain_run(
     name, rows, notes = read_wanted(data, wanted, task)
     student, teacher = load_networks(task, data, device, notes)
     is_one = len(rows) == 1 and bool(data.labels)
-    chosen = names or (DEFAULT if is_one else QUICK)
+    chosen = names or (TAGGERS if task.kind == "token_classification" else DEFAULT if is_one else QUICK)
     methods = chosen_methods(student, task, data, chosen, bool(names))
     is_sum = task.kind == "sequence_classification" and has_attention_pooling(student)
     shares = {name: METHODS[name] for name in ("pooling-weights", "pooling-share")} if is_sum else {}
