@@ -65,7 +65,7 @@ class Export:
         """It, opened anew with so many threads."""
         torch.set_num_threads(num_threads)
         run = open_export(self.folder, num_threads)
-        return lambda inputs: cast(Array, run(inputs)["logits"])
+        return lambda inputs: run(inputs)["logits"]
 
     @property
     def num_words(self) -> int:
