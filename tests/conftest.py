@@ -11,6 +11,8 @@ os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
 )  # as slimlit sets it: threads that spin made tests ten times as slow
 
+import torch
+
 from slimlit.data.toy import toy_reviews, write_toy_files, write_toy_translations
 from slimlit.data.toy_tags import write_toy_sentences
 from slimlit.models.toy import write_toy_decoder, write_toy_model, write_toy_translator
@@ -26,6 +28,15 @@ multiprocessing.set_forkserver_preload(["lightning.pytorch", "transformers", "sl
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIMLIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> Iterator[None]:
+    """Sums over another number of threads are rounded otherwise, and runs are compared to the bit."""
+    before = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != before:
+        torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

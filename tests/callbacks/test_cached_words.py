@@ -1,11 +1,13 @@
 """A language model's teacher is cached as what enters its head: all words, exactly, in the room of one state."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from transformers import AutoModelForCausalLM
 
 from slimlit.callbacks.teacher_cache import TeacherCache
 from slimlit.data import Masking
@@ -135,10 +137,16 @@ def test_the_likeliest_words_alone_are_kept_where_asked_and_train_as_the_live_te
 
 
 def test_the_likeliest_of_the_first_words_are_kept_where_the_loss_chooses_among_these(distilling: Distilling) -> None:
+    padded = distilling.folder / "padded"
+    shutil.copytree(distilling.teacher, padded)
+    network = AutoModelForCausalLM.from_pretrained(padded)
+    num_words = network.config.vocab_size
+    network.resize_token_embeddings(num_words + 16)
+    network.save_pretrained(padded)
     found = []
     for callbacks in ([TeacherCache(str(distilling.folder / "cache"), top_k=5)], []):
-        task = make(Shrunk(layers=[1]), Pretrained(str(distilling.teacher)), TopTargets(5, 2.0, num_words=40), lr=1e-3)
-        texts = text_data(distilling.text, distilling.teacher)
+        task = make(Shrunk(layers=[1]), Pretrained(str(padded)), TopTargets(5, 2.0, num_words=num_words), lr=1e-3)
+        texts = text_data(distilling.text, padded)
         fit(task, texts, distilling.folder, callbacks=callbacks, max_steps=3, limit_val_batches=0)
         found.append(weights(task))
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-5)

@@ -96,6 +96,6 @@ def test_attention_of_layers_is_drawn_of_sentences_and_pooling_refused(
     fit(AttentionMaps(layers=[1], texts=["the film was in quixby"]))
     fit(AttentionMaps(num_examples=2, layers=[1]))
     drawn = sorted((tmp_path / "attention" / "step-000001").glob("*.svg"))
-    assert len(drawn) == 2
+    assert len(drawn) == 3  # two sentences, and the heads
     with pytest.raises(ValueError, match="has no attention pooling"):
         fit(AttentionMaps())

@@ -32,7 +32,7 @@ def test_two_processes_share_one_cache_and_one_report(toy_model: Path, toy_files
         assert all((folder / MANIFEST).is_file() for folder in folders)
     assert sum(int(row["negative"]) + int(row["positive"]) for row in found["two"]) == 64
     assert found["one"] == found["two"]
-    assert len(list((tmp_path / "two" / "attention").glob("*/*.svg"))) == 4
+    assert len(list((tmp_path / "two" / "attention").glob("*/example-*.svg"))) == 4
 
 
 def table(file: Path) -> list[dict[str, str]]:
