@@ -284,7 +284,7 @@ class SlimCLI(LightningCLI):
 
         shares = Shares(*(asked.pop(name) for name in ("heads", "feed_forward", "hidden", "layers")))
         new = runs.place(to, str(self.run.folder.parent))
-        new.refuse_existing()
+        new.refuse_existing("--to")
         compression = Compression(new, shares, teacher=asked.pop("teacher") or str(self.run.folder), **asked)
         try:
             config, report = compress_run(self.run, compression, model, datamodule, self.trainer.strategy.root_device)

@@ -91,6 +91,8 @@ def compress_run(
     Raises:
         ValueError: what is asked does not go with the network.
     """
+    if "quantization_config" in json.loads((run.student / "config.json").read_text(encoding="utf-8")):
+        raise ValueError(f"the weights of run {run.name!r} are rounded already\ncompress the run it was made of")
     data.setup("fit")
     head = Head(list(data.labels), task.kind)
     network = Pretrained(str(run.folder)).build(head).to(device)
@@ -127,6 +129,8 @@ def compress_run(
         "vocabulary": asked.vocabulary,
         "epochs": asked.epochs,
         "weights": asked.weights,
+        **{name: getattr(asked, name) for name in ("embedding_size", "teacher", "max_examples", "seed")},
+        "shares": vars(asked.shares),
     }
     report = {**asked_for, **compare(network, small)}
     runs.write(asked.to.reports / "compress.json", json.dumps(report, indent=2) + "\n")

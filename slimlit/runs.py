@@ -72,8 +72,8 @@ class Run:
         """What ``--run`` takes: the name alone where the run is in ``runs/``."""
         return self.name if self.folder.parent == Path("runs") else str(self.folder)
 
-    def refuse_existing(self) -> None:
-        """Stop before anything of an existing run is overwritten.
+    def refuse_existing(self, option: str = "--run") -> None:
+        """Stop before anything of an existing run is overwritten; ``option`` is the one that named it.
 
         Raises:
             ValueError: the run exists.
@@ -81,7 +81,7 @@ class Run:
         if self.folder.exists():
             raise ValueError(
                 f"run {self.name!r} exists: {self.folder}\n"
-                f"continue it: {self.resume_command()}\nor give another name: --run NAME"
+                f"continue it: {self.resume_command()}\nor give another name: {option} NAME"
             )
 
     def resume_command(self) -> str:

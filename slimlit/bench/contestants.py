@@ -53,9 +53,11 @@ def contestants_of(
         labels: the classes.
     """
     found, told = [], []
-    teacher = (config["model"]["init_args"].get("teacher") or {}).get("init_args", {}).get("source")
+    said = config["model"]["init_args"].get("teacher") or {}
+    is_whole = str(said.get("class_path", "")).endswith(".Pretrained")
+    teacher = said.get("init_args", {}).get("source") if is_whole else None
     if teacher is None:
-        told.append("teacher: the run has none that is read from a folder or name")
+        told.append("teacher: the run has none that reads its tokens as it was saved; bench the run it is of")
     elif teacher.startswith(("/", ".", "~", "runs/")) and not Path(teacher).expanduser().exists():
         told.append(f"teacher: {teacher} is not there")
     else:
@@ -63,8 +65,13 @@ def contestants_of(
     whole = _bytes_of(run.student)
     weights = sum(file.stat().st_size for file in run.student.iterdir() if file.suffix in _WEIGHTS)
     half = None if whole is None else whole - weights // 2
-    found.append(Contestant("student", "torch", str(run.folder), "fp32", kind, labels, whole))
-    found.append(Contestant("student bf16", "torch", str(run.folder), "bf16", kind, labels, half))
+    rounded = json.loads((run.student / "config.json").read_text(encoding="utf-8")).get("quantization_config")
+    held = f"int{rounded.get('bits', 8)}" if rounded else "fp32"
+    found.append(Contestant("student", "torch", str(run.folder), held, kind, labels, whole))
+    if rounded:
+        told.append("student bf16: its weights are rounded already")
+    else:
+        found.append(Contestant("student bf16", "torch", str(run.folder), "bf16", kind, labels, half))
     for facts in sorted([*run.folder.glob(f"exports/*/{FACTS}"), *run.folder.glob(f"export/*/{FACTS}")]):
         try:
             said = json.loads(facts.read_text(encoding="utf-8"))

@@ -74,9 +74,13 @@ def measure(contestants: Sequence[Contestant], texts: Path | None, todo: Plan) -
                 _note_memory(ready)
             start = number % max(1, len(ready))
             for process, measured in ready[start:] + ready[:start]:
-                said = process.ask(
-                    do="time", batch=setting.batch, length=setting.length, threads=setting.threads, seconds=todo.seconds
-                )
+                asked = {"batch": setting.batch, "length": setting.length, "threads": setting.threads}
+                try:
+                    said = process.ask(do="time", **asked, seconds=todo.seconds)
+                except ValueError as problem:
+                    told.append(f"{process.contestant.name}: stopped at {setting.batch} x {setting.length}: {problem}")
+                    ready.remove((process, measured))
+                    continue
                 measured.add(setting, said["seconds"], said["cpu seconds"], said["joules"])
         if len(turns) == one_thread:
             _note_memory(ready)

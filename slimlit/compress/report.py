@@ -12,7 +12,7 @@ def compare(before: PreTrainedModel, after: PreTrainedModel) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, network in (("before", before), ("after", after)):
         numbers, size = count(network)
-        found[name] = {"parameters": numbers, "bytes": size, **vars(Parts.of(network.config))}
+        found[name] = {"parameters": numbers, "bytes in float32": size, **vars(Parts.of(network.config))}
     return found
 
 

@@ -8,6 +8,8 @@ from jaxtyping import Float
 
 from slimlit.explain.words import Word
 
+LEAST_GAIN = 0.01  # of a probability; less is told from chance by nobody
+
 
 @dataclass(frozen=True)
 class Tested:
@@ -24,8 +26,9 @@ class Tested:
 
     @property
     def beats_random(self) -> bool:
-        """Whether it is better than chance in both."""
-        return self.comprehensiveness > self.random_comprehensiveness and self.sufficiency < self.random_sufficiency
+        """Whether it is better than chance in both, by more than what counts as a change at all."""
+        gains = self.comprehensiveness - self.random_comprehensiveness, self.random_sufficiency - self.sufficiency
+        return min(gains) > LEAST_GAIN
 
 
 @dataclass(frozen=True)

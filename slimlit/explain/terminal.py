@@ -23,12 +23,12 @@ def has_colours(is_terminal: bool) -> bool:
 def draw_lines(explanation: Explanation, colours: bool) -> str:
     """The first example: each answer with its maps and their tests."""
     (example, *_) = explanation.examples
-    lines: list[str] = []
+    lines = [note for note in (*explanation.notes, example.note) if note]
     for answer in example.answers:
         lines += [_verdict(answer, example), ""]
         if answer.is_default:
             lines += [
-                "No token matters here: default class. Taking any word away, or all of them, changes nothing.",
+                "No token matters here: default class. Taking any word away, or all of them, changes less than 0.01.",
                 "",
             ]
             continue

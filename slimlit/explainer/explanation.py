@@ -15,6 +15,7 @@ from slimlit.explainer.maps import Networks, answer_all, attention_of
 from slimlit.explainer.texts import read_given, read_own
 from slimlit.explainer.writing import ask_continuations, ask_masks, ask_translations
 from slimlit.models import Head, PreTrainedModel
+from slimlit.models.tokenizers import special_ids
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -123,7 +124,7 @@ def chosen_methods(
     Raises:
         ValueError: there is no such method, or it does not fit the network.
     """
-    special = frozenset(int(token) for token in data.tokenizer.all_special_ids)
+    special = special_ids(data.tokenizer)
     fitting = methods_for(student, task.kind, data.tokenizer.mask_token_id, special)
     if list(names) == ["all"]:
         return fitting

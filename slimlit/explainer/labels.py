@@ -13,6 +13,7 @@ from slimlit.data.tagged import first_of_words
 from slimlit.explain.words import find_words, words_of_ids, words_of_sentence
 from slimlit.explainer.asked import Asked, One, row_of, to_device
 from slimlit.models import PreTrainedModel, read
+from slimlit.models.tokenizers import special_ids
 
 _NONE = "O"
 
@@ -43,7 +44,7 @@ def _text(data: Any, name: str, row: int, question: One) -> Asked:
     if encoding.ids == ids:
         words = find_words(encoding, texts)
     else:
-        words = words_of_ids(ids, tokenizer.decode, tokenizer.all_special_ids)
+        words = words_of_ids(ids, tokenizer.decode, special_ids(tokenizer))
     hidden, sides = [], []
     if "pooling_mask" in batch:
         seen = batch["pooling_mask"][0].tolist()

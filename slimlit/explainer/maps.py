@@ -18,7 +18,7 @@ from slimlit.explainer.asked import Asked, Chunk, chunks, on_device, stack, to_d
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.attention import mapped_attention
 from slimlit.models.network import Kind
-from slimlit.models.tokenizers import Tokenizer
+from slimlit.models.tokenizers import Tokenizer, special_ids
 
 SHARES, NUM_RANDOM = (0.1, 0.3), 3  # of the words taken away or kept in the test of one map; random orders beside it
 _NUM_LIKELY = 5
@@ -80,7 +80,7 @@ def answer_all(networks: Networks, examples: Sequence[Asked]) -> list[list[Answe
 def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> Iterator[Answer]:
     student, batch, question = networks.student, chunk.batch, chunk.question
     asked = [examples[number] for number, _ in chunk.where]
-    may_go = removable(batch, question, frozenset(networks.tokenizer.all_special_ids))
+    may_go = removable(batch, question, special_ids(networks.tokenizer))
     units = units_of(asked, batch).to(may_go.device)
     heats = {name: method(student, batch, question).detach().float() for name, method in networks.methods.items()}
     tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank, SHARES, NUM_RANDOM)

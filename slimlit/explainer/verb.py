@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,7 +113,9 @@ def refuse_private_texts(run: Run, data: LightningDataModule, wanted: Wanted, co
     callbacks = config["trainer"].get("callbacks") or []
     if run.ledger.is_file():
         refuse_private(Ledger.read(run.ledger), run.name, source, split)
-    elif split is not None and any(str(one.get("class_path")).endswith(".DifferentialPrivacy") for one in callbacks):
+    elif (split is not None or wanted.file in sources.values()) and any(
+        str(one.get("class_path")).endswith(".DifferentialPrivacy") for one in callbacks
+    ):
         raise ValueError(
             f"run {run.name!r} is private, and its ledger is gone\nexplain texts that may be shown: --text or --file"
         )
@@ -126,9 +128,13 @@ def explain(
     say = sys.stderr if options.as_json else sys.stdout
     device = trainer.strategy.root_device
     if options.exam:
+        examined = None if options.wanted.file else options.wanted.split or "test"
+        refuse_private_texts(run, data, replace(options.wanted, split=examined), config)
         print(take_exam(run, task, data, options.wanted, options.methods, device), file=say)
     wanted = options.wanted
     if options.exam and wanted.text is None and not wanted.errors:
+        if options.as_json:
+            print((run.reports / "exam.json").read_text(encoding="utf-8"))
         return
     refuse_private_texts(run, data, wanted, config)
     found = explain_run(run, task, data, wanted, options.methods, device, read_grades(run))

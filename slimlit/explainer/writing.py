@@ -11,6 +11,7 @@ from slimlit.explainer.asked import Asked, One, row_of, to_device
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.chat_template import stop_tokens
 from slimlit.models.generation import generate
+from slimlit.models.tokenizers import special_ids
 from slimlit.types import Batch
 
 
@@ -23,7 +24,7 @@ def ask_continuations(
     for row, written in _written(student, data.splits["predict"], rows, ends).items():
         read_first = row_of(data.splits["predict"], row)["input_ids"][0].tolist()
         ids = [*read_first, *written]
-        words = words_of_ids(ids, _speller(data), data.tokenizer.all_special_ids)
+        words = words_of_ids(ids, _speller(data), special_ids(data.tokenizer))
         questions = _questions(words, len(read_first), written, len(read_first) - 1, word)
         sides = [("what it wrote", questions[0].word or 0)] if questions else []
         found.append(Asked(_named(row), _batch(ids, row), words, questions, sides=sides, note=_note(written)))
@@ -40,7 +41,7 @@ def ask_translations(
         decoder = [data.start_token_id, *written]
         words = [
             *_source_words(data, ids, data.prefix + split.texts[row]),
-            *words_of_ids(decoder, _speller(data), data.tokenizer.all_special_ids, len(ids)),
+            *words_of_ids(decoder, _speller(data), special_ids(data.tokenizer), len(ids)),
         ]
         questions = _questions(words, len(ids) + 1, written, 0, word)
         start = next(at for at, one in enumerate(words) if len(ids) in one.tokens)
@@ -67,7 +68,7 @@ def ask_masks(student: PreTrainedModel, data: Any, rows: Sequence[int]) -> list[
             )
         with torch.inference_mode():
             best = read(student, to_device(batch, student.device)).logits[0].argmax(dim=-1).tolist()
-        words = words_of_ids(ids, _speller(data), {*data.tokenizer.all_special_ids} - {mask})
+        words = words_of_ids(ids, _speller(data), special_ids(data.tokenizer) - {mask})
         at = {token: number for number, one in enumerate(words) for token in one.tokens}
         spell = _speller(data)
         questions = [One(best[place], spell([best[place]]).strip(), place, at[place]) for place in places]
@@ -108,7 +109,7 @@ def _source_words(data: Any, ids: Sequence[int], text: str) -> list[Word]:
     if encoding.ids[: len(ids) - 1] == list(ids[:-1]) and encoding.ids:
         words = [word for word in find_words(encoding, [text]) if word.tokens[0] < len(ids) - 1]
         return [*words, Word(data.tokenizer.convert_ids_to_tokens(ids[-1]), (len(ids) - 1,), is_special=True)]
-    return words_of_ids(ids, _speller(data), data.tokenizer.all_special_ids)
+    return words_of_ids(ids, _speller(data), special_ids(data.tokenizer))
 
 
 def _batch(ids: Sequence[int], row: int, decoder: Sequence[int] | None = None) -> Batch:

@@ -55,3 +55,8 @@ def identity_of(tokenizer: Tokenizer) -> list[Any]:
     special = sorted((name, str(token)) for name, token in tokenizer.special_tokens_map.items())
     sides = [tokenizer.truncation_side, tokenizer.split_special_tokens, version("tokenizers")]
     return [without_limits(tokenizer).to_str(), special, sides, tokenizer.pad_token_id]
+
+
+def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
+    """The tokens that are no words of a text: not the one for unknown words, which stands for a word."""
+    return frozenset(int(token) for token in tokenizer.all_special_ids) - {tokenizer.unk_token_id}

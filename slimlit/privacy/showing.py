@@ -11,7 +11,8 @@ def refuse_private(ledger: Ledger, run: str, source: str | None, split: str | No
     texts sees the texts. Texts of one's own, a file that no private stage read, and public probe texts are not refused.
 
     Guarantees:
-        - whatever name a private file has, and in whichever split it is asked for, it is refused; so is a folder that holds it;
+        - a private file is refused in whichever split it is asked for, and so are links to it and a folder that holds it; a copy of it
+          elsewhere is not known;
         - of a private run, its validation and test texts are refused too: they are mostly of the same people;
         - a run without noise, of models without noise, is refused nothing: its ledger promises nothing.
 
@@ -25,7 +26,9 @@ def refuse_private(ledger: Ledger, run: str, source: str | None, split: str | No
         ValueError: the texts are private.
     """
     private = [stage for stage in ledger.stages if stage.steps is not None]
-    if split is not None and any(stage.run == run for stage in private):
+    trained = [stage for stage in ledger.stages if stage.kind == "training"]
+    is_private = bool(trained) and trained[-1].steps is not None  # whatever the run is called by now
+    if split is not None and (is_private or any(stage.run == run for stage in private)):
         raise ValueError(
             f"run {run!r} was trained under differential privacy; its {split} texts are shown to nobody\n"
             "give texts that may be shown: a text of your own, or a file of public ones"

@@ -3,6 +3,7 @@
 transformers reads this file with ``trust_remote_code=True``. It needs nothing but torch and transformers.
 """
 
+import copy
 import inspect
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ class SequenceClassifierConfig(PreTrainedConfig):
     pooling: str = "attention"
     num_pooling_heads: int = 1
     classifier_dropout: float = 0.1
+    head_dim: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.encoder is None:
@@ -68,6 +70,30 @@ class Pooling(nn.Module):
         return torch.matmul(weights.to(readable.dtype), readable).flatten(1), weights
 
 
+def with_fewer_heads(config: PreTrainedConfig, head_dim: int, settings: dict[str, Any]) -> PreTrainedModel:
+    """A BERT, RoBERTa, ELECTRA or DistilBERT whose heads have a width of their own, so that some could be taken away."""
+    stock = copy.deepcopy(config)
+    stock.num_attention_heads = 1  # divides any width
+    encoder = AutoModel.from_config(stock, **settings)
+    heads = int(config.num_attention_heads)
+    for name, module in encoder.named_modules():
+        if name.endswith(("attention.self", "attention")) and "attention_head_size" in module.__dict__:
+            module.attention_head_size, module.scaling = head_dim, head_dim**-0.5
+            for part in ("query", "key", "value", "q_lin", "k_lin", "v_lin"):
+                if hasattr(module, part):
+                    setattr(module, part, nn.Linear(getattr(module, part).in_features, head_dim * heads))
+            if hasattr(module, "out_lin"):
+                module.out_lin, module.n_heads = nn.Linear(head_dim * heads, module.out_lin.out_features), heads
+            else:
+                module.num_attention_heads, module.all_head_size = heads, head_dim * heads
+        elif name.endswith("attention.output"):
+            module.dense = nn.Linear(head_dim * heads, module.dense.out_features)
+    for part in encoder.modules():
+        if isinstance(part, PreTrainedModel):
+            part.config.num_attention_heads = heads
+    return encoder
+
+
 class SequenceClassifier(PreTrainedModel):
     """Encoder, pooling, one linear layer: a token's share of a logit is its weight times what the layer says of its state."""
 
@@ -80,7 +106,11 @@ class SequenceClassifier(PreTrainedModel):
         super().__init__(config)
         encoder_class = AutoModel._model_mapping[type(config.encoder)]
         takes_it = "add_pooling_layer" in inspect.signature(encoder_class.__init__).parameters
-        self.encoder = AutoModel.from_config(config.encoder, **({"add_pooling_layer": False} if takes_it else {}))
+        settings = {"add_pooling_layer": False} if takes_it else {}
+        if config.head_dim is None:
+            self.encoder = AutoModel.from_config(config.encoder, **settings)
+        else:
+            self.encoder = with_fewer_heads(config.encoder, config.head_dim, settings)
         width = int(config.encoder.hidden_size)
         self.pooling = Pooling(config.pooling, width, config.num_pooling_heads)
         self.dropout = nn.Dropout(config.classifier_dropout)

@@ -114,7 +114,7 @@ def _compressed(found: Found) -> Html | None:
     for name, old in _flat(before).items():
         new = _flat(after).get(name)
         if new is not None:
-            shown = size if name == "bytes" else count
+            shown = size if name.startswith("bytes") else count
             rows.append([name.replace("_", " "), shown(old), shown(new), f"{100 * new / old:.1f} %" if old else "-"])
     said = [
         (name, str(report[name])) for name in ("of", "score", "vocabulary", "epochs") if report.get(name) is not None
