@@ -92,17 +92,24 @@ def test_the_exam_is_kept_and_its_grades_stand_beside_the_maps(
     monkeypatch.setattr("slimlit.explainer.exam_of_run.examine", examine)
     assert explain("--exam", "--methods", "pooling-weights") == 0
     assert "| pooling-weights" in capsys.readouterr().out
+    weights = sat["facts"].pop("weights")
     assert sat == {
         "texts": 64,
         "asked": 64,
         "facts": {"run": "first", "texts of": "test", "kind": "sequence_classification"},
     }
+    sat["facts"]["weights"] = weights
     report = Path("runs/first/reports/exam.json")
     try:
         assert explain("--text", "a dull film", "--methods", "pooling-weights,input-gradient", "--json") == 0
         found = json.loads(capsys.readouterr().out)
         grades = [one["grade"] for one in found["examples"][0]["answers"][0]["maps"]]
         assert grades == ["planted truth not tested, removal passed, weights not tested", None]
+        of_others = json.loads(report.read_text())
+        of_others["facts"]["weights"] = "others"
+        report.write_text(json.dumps(of_others))  # the run was trained on since
+        assert explain("--text", "a dull film", "--methods", "pooling-weights", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["examples"][0]["answers"][0]["maps"][0]["grade"] is None
     finally:
         report.unlink()
 

@@ -145,7 +145,8 @@ def test_what_is_there_is_found_and_what_is_not_is_told(tmp_path: Path) -> None:
     (run.student / "model.safetensors").write_bytes(b"0" * 1000)
     for name, target in (("onnx-int8", "onnx"), ("hub", "hub"), ("strange", "")):
         runs.write(run.folder / "export" / name / "slimlit.json", json.dumps({"target": target}) if target else "{")
-    config = {"model": {"init_args": {"teacher": {"init_args": {"source": "./gone"}}}}}
+    teacher = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": "./gone"}}
+    config = {"model": {"init_args": {"teacher": teacher}}}
     found, told = contestants_of(run, config, "sequence_classification", ["a", "b"])
     by_name = {one.name: one for one in found}
     assert {"student", "student bf16", "hub"} <= set(by_name)
