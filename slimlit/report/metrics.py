@@ -1,4 +1,4 @@
-"""What a logged metric is called, how its numbers are written, and which way is better."""
+"""What a logged metric is called and how its numbers are written."""
 
 _SHARES = {"accuracy", "macro_f1", "f1", "precision", "recall", "agreement", "calibration_error", "token_accuracy"}
 _SHARES |= {"macro_precision", "macro_recall", "exact_match"}
@@ -42,11 +42,6 @@ def shown(metric: str, value: float) -> str:
 def is_score(metric: str) -> bool:
     """Whether more of it is better, so that a student can have a share of the teacher's."""
     return kind(metric) in (_SHARES | _OF_100) - _LOWER - {"agreement"}
-
-
-def is_better_low(metric: str) -> bool:
-    """Whether less of it is better."""
-    return kind(metric) in _LOWER or kind(metric).startswith("loss")
 
 
 def count(value: int | float) -> str:

@@ -1,12 +1,12 @@
 """Methods of an attention-pooling classifier: where the pooling looked, and each token's exact share of a logit."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from slimlit.explain.methods.reading import of_readable, undisturbed
 from slimlit.explain.question import Question
 from slimlit.models import PreTrainedModel, SequenceClassifier, read
+from slimlit.models.shares import recorded_shares
 from slimlit.types import Batch
 
 
@@ -37,22 +37,11 @@ def pooling_share(network: PreTrainedModel, batch: Batch, question: Question) ->
     Raises:
         ValueError: the network does not pool its tokens.
     """
-    classifier = _check_pooling(network, ("attention", "mean"))
-    kept: list[tuple[Tensor, Tensor]] = []
-
-    def keep(_: torch.nn.Module, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-        kept.append((inputs[0].float(), output[1].float()))
-
-    hook = classifier.pooling.register_forward_hook(keep)
-    try:
-        with undisturbed(network, gradients=False):
-            read(network, batch)
-    finally:
-        hook.remove()
-    states, weights = kept[-1]
-    rows = classifier.classifier.weight[question.classes].float().view(len(states), weights.shape[1], -1)
-    says = rows.detach() @ states.transpose(1, 2)
-    return of_readable(batch, question, (weights * says).sum(dim=1))
+    _check_pooling(network, ("attention", "mean"))
+    with recorded_shares(network) as found, undisturbed(network, gradients=False):
+        read(network, batch)
+    asked = question.classes.view(-1, 1, 1).expand(-1, found[-1].shape[1], 1)
+    return of_readable(batch, question, found[-1].gather(2, asked).squeeze(2))
 
 
 def can_share(network: PreTrainedModel) -> bool:
@@ -65,9 +54,9 @@ def has_attention_pooling(network: PreTrainedModel) -> bool:
     return isinstance(network, SequenceClassifier) and network.config.pooling == "attention"
 
 
-def _check_pooling(network: PreTrainedModel, expected: tuple[str, ...]) -> SequenceClassifier:
+def _check_pooling(network: PreTrainedModel, expected: tuple[str, ...]) -> None:
     if isinstance(network, SequenceClassifier) and network.config.pooling in expected:
-        return network
+        return
     name = f"its pooling is {network.config.pooling!r}" if isinstance(network, SequenceClassifier) else "it has none"
     raise ValueError(
         f"a {type(network).__name__} cannot be explained by its pooling: {name}; expected {' or '.join(expected)}\n"
