@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from transformers import AutoConfig
 
 from slimlit.__main__ import main
 from slimlit.export import extras, gate
-from slimlit.export.hub_folder import load_folder
-from slimlit.models import SequenceClassifier
+from slimlit.export.hub_folder import load_folder, write_hub
+from slimlit.models import SequenceClassifier, SequenceClassifierConfig
 
 
 @pytest.fixture(autouse=True)
@@ -127,3 +128,28 @@ def test_a_run_that_never_finished_is_told(capsys: pytest.CaptureFixture[str]) -
     finally:
         Path("runs/first/aside").rename("runs/first/student")
     assert "is not finished" in capsys.readouterr().err
+
+
+def test_a_classifier_of_fewer_heads_says_the_same_without_us(tmp_path: Path) -> None:
+    encoder = AutoConfig.for_model(
+        "bert", vocab_size=40, hidden_size=32, num_hidden_layers=2, num_attention_heads=3, intermediate_size=16
+    )
+    ours = SequenceClassifier(SequenceClassifierConfig(encoder=encoder, head_dim=8, num_labels=2)).eval()
+    ours.save_pretrained(tmp_path / "student")
+    write_hub(ours, tmp_path / "student", tmp_path / "hub")
+    network, ids = load_folder(tmp_path / "hub", "sequence_classification"), torch.randint(5, 40, (3, 9))
+    assert not isinstance(network, SequenceClassifier)
+    with torch.inference_mode():
+        assert torch.equal(network(input_ids=ids).logits, ours(input_ids=ids).logits)
+
+
+def test_a_run_whose_weights_are_rounded_is_not_exported(capsys: pytest.CaptureFixture[str]) -> None:
+    config = Path("runs/first/student/config.json")
+    before = config.read_text()
+    try:
+        config.write_text(json.dumps({**json.loads(before), "quantization_config": {"quant_method": "slimlit"}}))
+        assert export("--to", "hub", "--output", "rounded") == 2
+    finally:
+        config.write_text(before)
+    assert "export the run it was made of" in capsys.readouterr().err
+    assert not Path("rounded").exists()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from slimlit.models.tokenizers import load_tokenizer
+from slimlit.models.tokenizers import load_tokenizer, special_ids
 
 
 def test_a_folder_has_a_tokenizer(toy_model: Path) -> None:
@@ -45,3 +45,10 @@ def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no tokenizer at ") as told:
         load_tokenizer(str(tmp_path))
     assert len(str(told.value).splitlines()) <= 5
+
+
+def test_an_unknown_word_is_a_word_and_no_special_token(toy_model: Path) -> None:
+    tokenizer = load_tokenizer(str(toy_model))
+    ids = tokenizer("☃ the film")["input_ids"]
+    assert tokenizer.unk_token_id in ids
+    assert [token in special_ids(tokenizer) for token in ids] == [True, *[False] * (len(ids) - 2), True]

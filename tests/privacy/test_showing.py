@@ -52,3 +52,9 @@ def test_every_split_of_a_private_run_is_refused_and_texts_of_ones_own_are_not(l
     with pytest.raises(ValueError, match=f"run 'teacher' was trained under differential privacy; its {split} texts"):
         refuse_private(ledger, "teacher", None, split)
     refuse_private(ledger, "teacher", None)
+
+
+def test_a_private_run_that_was_renamed_is_refused_its_own_splits(ledger: Ledger) -> None:
+    private = Ledger([*ledger.stages[2:], *ledger.stages[:1]])  # the last training had noise
+    with pytest.raises(ValueError, match="its test texts are shown to nobody"):
+        refuse_private(private, "another name", None, "test")
