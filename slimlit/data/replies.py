@@ -52,9 +52,14 @@ def tokenise(
 
     def make() -> tuple[dict[str, Column], dict[str, Any]]:
         counts: Counter[str] = Counter()
+        forbidden = list(tokenizer.get_added_vocab())
         found, of = [], []
         for number, one in enumerate(tqdm(dialogues, desc="tokenising", leave=False, disable=len(dialogues) < 2000)):
-            examples = list(_examples(with_system(one.messages, system), tokenizer, max_length, replies, counts))
+            messages = with_system(one.messages, system)
+            if any(token in message["content"] for token in forbidden for message in messages):
+                counts["dialogues left out: a special token stands in their text"] += 1
+                continue
+            examples = list(_examples(messages, tokenizer, max_length, replies, counts))
             found.extend(examples)
             of.extend([number] * len(examples))
         columns = {
@@ -77,9 +82,6 @@ def _examples(
     messages: list[Message], tokenizer: Tokenizer, max_length: int, replies: Replies, counts: Counter[str]
 ) -> Iterator[_Example]:
     """The examples of one dialogue; what is cut or left out is counted."""
-    if any(token in message["content"] for token in tokenizer.get_added_vocab() for message in messages):
-        counts["dialogues left out: a special token stands in their text"] += 1
-        return
     if replies == "none":
         yield from _question(messages, tokenizer, max_length, counts)
         return

@@ -63,10 +63,11 @@ def find_words(encoding: Encoding, texts: Sequence[str]) -> list[Word]:
     words: list[Word] = []
     start = end = 0
     before: tuple[int | None, int | None] = (None, None)
+    offsets, names = encoding.offsets, encoding.tokens  # each asking copies the whole list
     for token, (sequence, word_id) in enumerate(zip(encoding.sequence_ids, encoding.word_ids, strict=True)):
-        here = encoding.offsets[token]
+        here = offsets[token]
         if sequence is None:
-            words.append(Word(encoding.tokens[token], (token,), is_special=True))
+            words.append(Word(names[token], (token,), is_special=True))
         else:
             text = texts[sequence]
             is_same = before == (sequence, word_id) and word_id is not None

@@ -81,6 +81,7 @@ def encode(tokenizer: Tokenizer, messages: Sequence[Message]) -> Encoded:
     """
     whole = render(tokenizer, messages)
     one = tokenizer(whole, add_special_tokens=False, verbose=False).encodings[0]
+    ids, offsets = one.ids, one.offsets  # each asking copies the whole list
     special = set(tokenizer.all_special_ids)
     replies, at = [], 0
     for number, message in enumerate(messages):
@@ -91,17 +92,17 @@ def encode(tokenizer: Tokenizer, messages: Sequence[Message]) -> Encoded:
         if not whole.startswith(asked) or not whole.startswith(message["content"], start):
             raise ValueError("the chat template changes a turn when another follows, so its replies are not found")
         end = start + len(message["content"])
-        while one.offsets[at][1] <= start:
+        while offsets[at][1] <= start:
             at += 1
-        if one.offsets[at][0] < start:
+        if offsets[at][0] < start:
             raise ValueError("a token holds the end of the template's words and the beginning of a reply")
         first = at
-        while at < len(one.ids) and (one.offsets[at][1] <= end or one.ids[at] not in special):
+        while at < len(ids) and (offsets[at][1] <= end or ids[at] not in special):
             at += 1
-        if at == len(one.ids):
+        if at == len(ids):
             raise ValueError("the chat template ends a reply with no special token, so nobody could learn to stop")
         replies.append(range(first, at + 1))
-    return Encoded(one.ids, replies)
+    return Encoded(ids, replies)
 
 
 def says(tokenizer: Tokenizer, ids: Sequence[int]) -> str:

@@ -70,7 +70,9 @@ def check_packing(network: PreTrainedModel, max_length: int) -> None:
     """
     random = torch.Generator().manual_seed(0)
     first = max(1, max_length // 3)
-    ids = torch.randint(int(network.config.vocab_size), (1, max_length), generator=random).to(network.device)
+    ids = torch.randint(int(network.config.vocab_size), (1, max_length), generator=random, device="cpu").to(
+        network.device
+    )
     was_training = network.training
     network.eval()
     try:

@@ -47,7 +47,7 @@ def randomise(network: PreTrainedModel, num_layers: int | None = None, seed: int
             if id(weight) in kept or not weight.is_floating_point():
                 continue
             mean, deviation = weight.float().mean(), weight.float().std(unbiased=False)
-            drawn = torch.randn(weight.shape, generator=generator).to(weight.device)
+            drawn = torch.randn(weight.shape, generator=generator, device="cpu").to(weight.device)
             weight.copy_((mean + deviation * drawn).to(weight.dtype))
     return noise
 
