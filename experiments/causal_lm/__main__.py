@@ -15,7 +15,6 @@ from typing import Any
 
 from lightning.pytorch import Trainer, seed_everything
 
-from slimlit.callbacks import TeacherCache
 from slimlit.data import LanguageModelling
 from slimlit.data.documents import read_documents
 from slimlit.losses import HiddenStates, Loss, VocabularyLabels, VocabularyTargets, WeightedSum
@@ -65,16 +64,21 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32, help="of a row")
     parser.add_argument("--test_bytes", type=int, default=4_000)
     parser.add_argument("--lr", type=float, default=3e-4)
+    parser.add_argument("--precision", default="bf16-mixed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--arms", nargs="+", choices=["teacher", *ARMS], default=["teacher", *ARMS])
     parser.add_argument("--work", type=Path, default=Path("runs/causal_lm"))
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     asked.work.mkdir(parents=True, exist_ok=True)
     for name, size in {"train": int(asked.steps * asked.rows * asked.tokens * 4.6), "test": asked.test_bytes}.items():
-        first_articles(asked.texts / f"{name}.txt.gz", size, asked.work / f"{name}.jsonl.gz")
+        if not (asked.work / f"{name}.jsonl.gz").exists():
+            first_articles(asked.texts / f"{name}.txt.gz", size, asked.work / f"{name}.jsonl.gz")
     teacher = Pretrained("smollm2")
-    report(asked, "teacher", scores(asked, CausalLM(teacher)))
-    for name, parts in ARMS.items():
+    if "teacher" in asked.arms:
+        report(asked, "teacher", scores(asked, CausalLM(teacher)))
+    for name, parts in ((name, parts) for name, parts in ARMS.items() if name in asked.arms):
         started, cpu = time.perf_counter(), time.process_time()
         found = scores(asked, student(asked, parts, teacher), parts)
         spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
@@ -89,7 +93,7 @@ def student(asked: argparse.Namespace, parts: list[str], teacher: Network) -> Ca
 
 def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = None) -> dict[str, Any]:
     """Train, where losses are named, and test."""
-    seed_everything(0, verbose=False)
+    seed_everything(asked.seed, verbose=False)
     data = LanguageModelling(
         str(asked.work / "train.jsonl.gz"),
         "smollm2",
@@ -98,7 +102,6 @@ def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = 
         max_length=asked.tokens,
         batch_size=asked.rows,
     )
-    caches = [] if task.teacher_network is None else [TeacherCache(batch_size=8)]
     quiet = {
         "logger": False,
         "enable_progress_bar": False,
@@ -108,7 +111,7 @@ def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = 
     trainer = Trainer(
         max_steps=asked.steps,
         limit_val_batches=0,
-        callbacks=caches,
+        precision=asked.precision,
         default_root_dir=asked.work,
         use_distributed_sampler=False,
         **quiet,
@@ -122,7 +125,7 @@ def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = 
 def report(asked: argparse.Namespace, name: str, found: dict[str, Any]) -> None:
     """Add a line to the results."""
     with (asked.work / "results.jsonl").open("a") as file:
-        file.write(json.dumps({"arm": name, **found}) + "\n")
+        file.write(json.dumps({"arm": name, "seed": asked.seed, **found}) + "\n")
     known = {key.removeprefix("test/"): round(value, 3) for key, value in found.items() if isinstance(value, float)}
     print(name, known, flush=True)
 

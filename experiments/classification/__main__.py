@@ -2,43 +2,57 @@
 
 import argparse
 import json
-import subprocess
+import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 from experiments.classification.plan import DATA_SETS, LOSSES, Job, jobs
+from slimlit.__main__ import main as slimlit
 
 HERE = Path(__file__).parent
+KINDS = ["teacher", *LOSSES]
 
 
 def main() -> None:
     """Run what is missing and report."""
+    names = [data.name for data in DATA_SETS]
     parser = argparse.ArgumentParser(prog="python -m experiments.classification", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with sst2, banking77, ... and weights")
     parser.add_argument("--runs", type=Path, default=Path("runs/classification"), help="where runs are kept")
+    parser.add_argument("--sets", nargs="+", default=names, choices=names)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     asked = parser.parse_args()
     results = []
-    for job in jobs(asked.runs, asked.data):
-        folder = asked.runs / job.name
-        if not (folder / "reports" / "test.json").is_file():
-            for verb, options in (("fit", job.options), ("test", ["--wandb=disabled"])):
-                if verb == "fit" and (folder / "student").is_dir():
-                    continue
-                command = [sys.executable, "-m", "slimlit", verb, "--run", job.name, "--runs", str(asked.runs)]
-                if verb == "fit" and (folder / "checkpoints" / "last.ckpt").is_file():
-                    command.append("--resume")
-                if subprocess.run([*command, *options]).returncode:
-                    sys.exit(f"{job.name} failed: {' '.join(command)}")
-        results.append(result_of(job, folder))
-        (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    for seed in asked.seeds:
+        for job in jobs(asked.runs, asked.data, asked.sets, seed):
+            if job.kind in asked.kinds:
+                make(job, asked.runs)
+                results.append(result_of(job, asked.runs / job.name))
+                (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
 
 
-def result_of(job: Job, folder: Path) -> dict[str, object]:
+def make(job: Job, runs: Path) -> None:
+    """Train and test a run, where that is not done yet."""
+    folder, place = runs / job.name, ["--run", job.name, "--runs", str(runs)]
+    if not (folder / "student").is_dir():
+        begun = (folder / "checkpoints" / "last.ckpt").is_file()
+        if slimlit(["fit", *place, *(["--resume"] if begun else []), *job.options]):
+            sys.exit(f"{job.name}: training failed")
+    if not (folder / "reports" / "test.json").is_file() and slimlit(["test", *place, "--wandb=disabled"]):
+        sys.exit(f"{job.name}: testing failed")
+
+
+def result_of(job: Job, folder: Path) -> dict[str, Any]:
     """What the table needs of a run: its test scores and the size of its student."""
     scores = json.loads((folder / "reports" / "test.json").read_text())
     weights, words = count_weights(folder / "student")
-    return {"data": job.data.title, "kind": job.kind, "weights": weights, "word table": words, **scores}
+    return {
+        **{"data": job.data.title, "kind": job.kind, "seed": job.seed, "weights": weights, "word table": words},
+        **scores,
+    }
 
 
 def count_weights(student: Path) -> tuple[int, int]:
@@ -55,27 +69,32 @@ def count_weights(student: Path) -> tuple[int, int]:
     return sum(sizes.values()), sum(size for name, size in sizes.items() if "word_embeddings" in name)
 
 
-def table(results: list[dict[str, object]]) -> str:
-    """The table as Markdown."""
-    found = {(str(one["data"]), str(one["kind"])): one for one in results}
-    lines = ["| data | teacher | " + " | ".join(LOSSES) + " | share kept | layers' weights | all weights |"]
-    lines += ["|---" * 7 + "|"]
+def table(results: list[dict[str, Any]]) -> str:
+    """The table as Markdown: means over seeds, and how far the seeds lie apart (standard deviation)."""
+    lines = ["| data | seeds | " + " | ".join(KINDS) + " | share kept | layers' weights | all weights |"]
+    lines += ["|---" * (len(KINDS) + 5) + "|"]
     for data in DATA_SETS:
-        teacher, best = found.get((data.title, "teacher")), found.get((data.title, "distilled"))
-        if teacher is None or best is None:
+        found = {kind: [one for one in results if (one["data"], one["kind"]) == (data.title, kind)] for kind in KINDS}
+        if not found["teacher"] or not found["distilled"]:
             continue
-        right = {
-            kind: float(str(found[data.title, kind]["test/accuracy"])) for kind in LOSSES if (data.title, kind) in found
-        }
-        top = float(str(teacher["test/accuracy"]))
-        body = [int(str(one["weights"])) - int(str(one["word table"])) for one in (best, teacher)]
-        whole = [int(str(one["weights"])) for one in (best, teacher)]
-        cells = [f"{right[kind]:.4f}" if kind in right else "" for kind in LOSSES]
+        right = {kind: [one["test/accuracy"] for one in ones] for kind, ones in found.items()}
+        first = {kind: ones[0] for kind, ones in found.items() if ones}
+        body = [first[kind]["weights"] - first[kind]["word table"] for kind in ("distilled", "teacher")]
+        whole = [first[kind]["weights"] for kind in ("distilled", "teacher")]
+        share = statistics.mean(right["distilled"]) / statistics.mean(right["teacher"])
         lines.append(
-            f"| {data.title} | {top:.4f} | {' | '.join(cells)} | {right['distilled'] / top:.3f} | "
-            f"{body[0] / body[1]:.2f} | {whole[0] / whole[1]:.2f} |"
+            f"| {data.title} | {len(right['distilled'])} | {' | '.join(mean(right[kind]) for kind in KINDS)} "
+            f"| {share:.3f} | {body[0] / body[1]:.2f} | {whole[0] / whole[1]:.2f} |"
         )
     return "\n".join(lines)
+
+
+def mean(values: list[float]) -> str:
+    """The mean, with the standard deviation where there are several."""
+    if not values:
+        return ""
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{spread}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is run: six data sets; for each a teacher, and students of some of its layers by three losses."""
+"""What is run: six data sets; for each, and each seed, a teacher, and students of some of its layers by three losses."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +48,6 @@ class DataSet:
             f"--data.max_length={self.max_length}",
             "--data.batch_size=32",
             f"--trainer.precision={'32-true' if self.chinese else 'bf16-mixed'}",
-            "--trainer.accelerator=cpu",
             "--wandb=disabled",
         ]
         return found if self.validation is None else [*found, f"--data.validation={shared / self.validation}"]
@@ -75,22 +74,25 @@ class Job:
     name: str
     data: DataSet
     kind: str
+    seed: int
     options: list[str]
 
 
-def jobs(runs: Path, shared: Path) -> Iterator[Job]:
-    """All runs, data set by data set, each teacher before its students."""
-    for data in DATA_SETS:
-        teacher = f"{data.name}-teacher"
-        seen = ["--model=slimlit.tasks.SequenceClassification", "--model.train_words=seen"]
+def jobs(runs: Path, shared: Path, sets: list[str], seed: int) -> Iterator[Job]:
+    """The runs of some data sets and one seed, each teacher before its students."""
+    for data in (one for one in DATA_SETS if one.name in sets):
+        end = f"-seed{seed}" if seed else ""
+        teacher = f"{data.name}-teacher{end}"
+        seen = [f"--seed_everything={seed}"]
+        seen += ["--model=slimlit.tasks.SequenceClassification", "--model.train_words=seen"]
         recipe = "{class_path: slimlit.tasks.optimizers.AdamW, init_args: {lr: %g}}"
-        yield Job(teacher, data, "teacher", [
+        yield Job(teacher, data, "teacher", seed, [
             *seen, *data.options(shared), "--model.student=slimlit.models.Pretrained",
             f"--model.student.source={data.encoder(shared)}", "--model.student.pooling=mean",
             f"--model.optimizer={recipe % data.teacher_rate}", f"--trainer.max_epochs={data.teacher_epochs}",
         ])  # fmt: skip
         for kind, loss in LOSSES.items():
-            yield Job(f"{data.name}-{kind.replace(' ', '-')}", data, kind, [
+            yield Job(f"{data.name}-{kind.replace(' ', '-')}{end}", data, kind, seed, [
                 *seen, *data.options(shared),
                 "--model.teacher=slimlit.models.Pretrained", f"--model.teacher.source={runs / teacher}",
                 "--model.student=slimlit.models.Shrunk", f"--model.student.layers={data.layers}",

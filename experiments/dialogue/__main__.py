@@ -72,6 +72,7 @@ def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[s
         "data": {"class_path": "slimlit.data.Dialogues", "init_args": data},
         "trainer": {
             "max_steps": asked.steps,
+            "precision": "bf16-mixed",
             "limit_val_batches": 0,
             "enable_progress_bar": False,
             "callbacks": [*callbacks, report],
@@ -102,31 +103,52 @@ def run() -> None:
     parser.add_argument("--max_length", type=int, default=128)
     parser.add_argument("--dialogues", type=int, default=6000)
     parser.add_argument("--replies", type=int, default=200)
+    parser.add_argument("--ways", nargs="*", type=int, default=[*range(len(WAYS))], choices=[*range(len(WAYS))])
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
-    take(asked.data / "train.jsonl.gz", asked.output / "train.jsonl", asked.dialogues)
-    take(asked.data / "dev.jsonl.gz", asked.output / "validation.jsonl", 8)
-    take(asked.data / "test.jsonl.gz", asked.output / "test.jsonl", asked.replies)
-    rows: list[tuple[str, dict[str, float], float]] = [("the teacher itself, untrained here", of_teacher(asked), 0.0)]
-    for number, (name, (loss, callbacks)) in enumerate(WAYS.items()):
-        file = asked.output / f"way{number}.yaml"
-        file.write_text(yaml.safe_dump(config(loss, callbacks, asked), sort_keys=False))
-        place, started = str(asked.output / f"way{number}"), time.process_time()
-        if main(["fit", "--config", str(file), "--run", place, "--wandb", "disabled"]):
-            raise SystemExit(1)
-        seconds = time.process_time() - started
-        if main(["test", "--run", place, "--wandb", "disabled"]):
-            raise SystemExit(1)
-        rows.append((name, json.loads((Path(place) / "reports" / "test.json").read_text()), seconds))
-        table = [f"| trained by | {' | '.join(score.removeprefix('test/') for score in SCORES)} | CPU s |"]
-        table.append("|---|" + "---:|" * (len(SCORES) + 1))
-        for way, scores, cost in rows:
-            cells = [f"{scores[score]:.3f}" if score in scores else "" for score in SCORES]
-            table.append(f"| {way} | {' | '.join(cells)} | {cost:.0f} |")
-        settings = (
-            f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
-        )
-        (asked.output / "table.md").write_text("\n".join(table) + f"\n\n{settings}\n")
+    for name, file, number in (
+        ("train", "train", asked.dialogues),
+        ("validation", "dev", 8),
+        ("test", "test", asked.replies),
+    ):
+        if not (asked.output / f"{name}.jsonl").exists():
+            take(asked.data / f"{file}.jsonl.gz", asked.output / f"{name}.jsonl", number)
+    known = asked.output / "teacher.json"
+    if not known.exists():
+        known.write_text(json.dumps(of_teacher(asked)))
+    for number, (loss, callbacks) in enumerate(WAYS.values()):
+        if number in asked.ways and not (asked.output / f"way{number}" / "reports" / "test.json").exists():
+            train(number, config(loss, callbacks, asked), asked.output)
+    table = write_table(asked.output)
+    settings = f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
+    (asked.output / "table.md").write_text(f"{table}\n\n{settings}\n")
+
+
+def train(number: int, settings: dict[str, Any], output: Path) -> None:
+    """Fit and test one way."""
+    file, place = output / f"way{number}.yaml", str(output / f"way{number}")
+    file.write_text(yaml.safe_dump(settings, sort_keys=False))
+    started = time.process_time()
+    if main(["fit", "--config", str(file), "--run", place, "--wandb", "disabled"]):
+        raise SystemExit(1)
+    (output / f"way{number}.seconds").write_text(str(time.process_time() - started))
+    if main(["test", "--run", place, "--wandb", "disabled"]):
+        raise SystemExit(1)
+
+
+def write_table(output: Path) -> str:
+    """The ways that have been tested, as a Markdown table."""
+    rows = [("the teacher itself, untrained here", json.loads((output / "teacher.json").read_text()), "0")]
+    for number, name in enumerate(WAYS):
+        found = output / f"way{number}" / "reports" / "test.json"
+        if found.exists():
+            rows.append((name, json.loads(found.read_text()), (output / f"way{number}.seconds").read_text()))
+    table = [f"| trained by | {' | '.join(score.removeprefix('test/') for score in SCORES)} | CPU s |"]
+    table.append("|---|" + "---:|" * (len(SCORES) + 1))
+    for way, scores, cost in rows:
+        cells = [f"{scores[score]:.3f}" if score in scores else "" for score in SCORES]
+        table.append(f"| {way} | {' | '.join(cells)} | {float(cost):.0f} |")
+    return "\n".join(table)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,12 @@ def main() -> None:
     parser.add_argument("--written", type=int, default=618, help="test papers to sum up")
     parser.add_argument("--words", type=int, default=120, help="of a paper's abstract that are read")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--students", nargs="*", default=list(LOSSES), choices=list(LOSSES))
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
     for name, number in (("train", asked.papers), ("dev", 64), ("test", asked.written)):
-        write_turns(asked.data / f"{name}.jsonl.gz", asked.output / f"{name}.jsonl", number, asked.words)
+        if not (asked.output / f"{name}.jsonl").exists():
+            write_turns(asked.data / f"{name}.jsonl.gz", asked.output / f"{name}.jsonl", number, asked.words)
     references = read_summaries(asked.data / "test.jsonl.gz", asked.written)
     leads = first_sentences(asked.data / "test.jsonl.gz", asked.written)
     results: dict[str, dict[str, Any]] = {"the first sentence": score(leads, references)}
@@ -50,11 +52,11 @@ def main() -> None:
         1e-4,
     )
     results["teacher, 30 layers"] = judge(asked, "teacher", references)
-    for name, loss in LOSSES.items():
+    for name in asked.students:
         model = {
             "teacher": {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(teacher)}},
             "student": {"class_path": "slimlit.models.Shrunk", "init_args": {"layers": LAYERS}},
-            "loss": loss,
+            "loss": LOSSES[name],
         }
         short = name.replace(" ", "-")
         run(asked, short, model, 3e-4)

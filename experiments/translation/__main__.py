@@ -5,15 +5,16 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from experiments.translation.vocabulary import train_vocabulary
 
 HERE = Path(__file__).parents[2] / "configs"
-WIDTHS = {
-    **{"encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 4, "decoder_attention_heads": 4},
-    **{"encoder_ffn_dim": 512, "decoder_ffn_dim": 512, "max_position_embeddings": 128, "scale_embedding": True},
+FIXED = {
+    **{"encoder_attention_heads": 4, "decoder_attention_heads": 4},
+    **{"max_position_embeddings": 128, "scale_embedding": True},
 }
 
 
@@ -25,8 +26,12 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path("translation"), help="where runs and results go")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--student_epochs", type=int, default=10)
+    parser.add_argument("--layers", type=int, default=2, help="of the teacher's encoder, and of its decoder")
     parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--at_once", type=int, default=1, help="students that learn side by side")
     asked = parser.parse_args()
     folder: Path = asked.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,19 +40,19 @@ def main() -> None:
         train_vocabulary(train, str(folder / "vocabulary"))
     data = ["--data.validation", asked.data / "dev.tsv", "--data.test", asked.data / "test2016.tsv"]
     data += ["--data.source_column", "en", "--data.target_column", "de", "--data.batch_size", 128]
-    common = [*data, "--trainer.max_epochs", asked.epochs, "--model.optimizer.lr", asked.lr, "--model.num_written", 0]
+    common = [*data, "--model.optimizer.lr", asked.lr, "--model.num_written", 0]
     common += ["--trainer.enable_progress_bar", "false", "--wandb", "disabled"]
     vocabulary = ["--data.tokenizer", folder / "vocabulary", "--model.student.tokenizer", folder / "vocabulary"]
-    settings = json.dumps({**WIDTHS, "d_model": asked.width, "dropout": 0.0})
-    fit(
-        folder,
-        "teacher",
-        "translation",
-        [*common, "--data.train", train, *vocabulary, "--model.student.settings", settings],
-    )
+    widths = {
+        f"{side}_{name}": value
+        for side in ("encoder", "decoder")
+        for name, value in (("layers", asked.layers), ("ffn_dim", 4 * asked.width))
+    }
+    settings = json.dumps({**FIXED, **widths, "d_model": asked.width, "dropout": asked.dropout})
+    teacher = ["--trainer.max_epochs", asked.epochs, "--data.train", train, *vocabulary]
+    fit(folder, "teacher", "translation", [*common, *teacher, "--model.student.settings", settings])
     written = folder / "teacher.jsonl"
-    if not written.exists():
-        slimlit("predict", "--run", folder / "teacher", "--data.predict", train, "--output", written)
+    common += ["--trainer.max_epochs", asked.student_epochs]
     half = ["--model.teacher.source", folder / "teacher", "--data.tokenizer", folder / "teacher"]
     half += ["--model.student.layers", "[1]", "--model.student.decoder_layers", "[1]"]
     labels = ["--model.loss", "slimlit.losses.VocabularyLabels"]
@@ -55,13 +60,31 @@ def main() -> None:
     students: dict[str, list[Any]] = {
         "plain": [*reference, *labels], "words": reference, "sequences": [*sequences, *labels], "both": sequences,
     }  # fmt: skip
-    for name, way in students.items():
-        fit(folder, name, "distil_translation", [*common, *half, *way])
-    results = {name: score(folder, name, asked.data / "test2016.tsv") for name in ("teacher", *students)}
+    with ThreadPoolExecutor(asked.at_once + 1) as threads:
+        writing = threads.submit(write, folder, train, written)
+        if asked.at_once == 1:
+            writing.result()
+
+        def learn(name: str) -> None:
+            """Fit one student, the written sequences being there where it learns from them."""
+            if written in students[name]:
+                writing.result()
+            fit(folder, name, "distil_translation", [*common, *half, *students[name]])
+
+        list(threads.map(learn, students))
+        names = ["teacher", *students]
+        found = threads.map(lambda name: score(folder, name, asked.data / "test2016.tsv"), names)
+        results = dict(zip(names, found, strict=True))
     for name, found in results.items():
         found["share kept"] = found["test/bleu"] / results["teacher"]["test/bleu"]
         print(name, json.dumps(found))
     (folder / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+
+
+def write(folder: Path, train: str, written: Path) -> None:
+    """Let the teacher translate the training captions, unless it has."""
+    if not written.exists():
+        slimlit("predict", "--run", folder / "teacher", "--data.predict", train, "--output", written)
 
 
 def fit(folder: Path, run: str, config: str, arguments: list[Any]) -> None:
@@ -84,7 +107,7 @@ def score(folder: Path, run: str, test: Path) -> dict[str, Any]:
         slimlit("predict", "--run", folder / run, "--data.predict", test, "--output", output)
         found["seconds to write the test, start included"] = round(time.monotonic() - started, 1)
     lines = [json.loads(line) for line in output.read_text().splitlines()]
-    references, hypotheses = folder / "references.txt", folder / f"{run}.txt"
+    references, hypotheses = folder / f"{run}-references.txt", folder / f"{run}.txt"
     references.write_text("".join(line["de"] + "\n" for line in lines))
     hypotheses.write_text("".join(line["prediction"] + "\n" for line in lines))
     judge = [sys.executable, "-m", "sacrebleu", str(references), "-i", str(hypotheses), "-m", "bleu", "chrf", "-w", "4"]
