@@ -1,0 +1,1 @@
+"""Our scores beside those of tools that others made and trust."""
