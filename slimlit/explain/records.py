@@ -33,12 +33,16 @@ class Tested:
 
 @dataclass(frozen=True)
 class Map:
-    """What one method says of an answer: a number a word, positive where the word spoke for it; its test and its grade."""
+    """What one method says of an answer: a number a word, positive where the word spoke for it; its test and its grade.
+
+    ``specials`` is what special tokens ([CLS], [SEP]) have of it together. No test takes them away, so they are said, not drawn.
+    """
 
     method: str
     heat: list[float]
     tested: Tested | None = None
     grade: str | None = None
+    specials: float = 0.0
 
 
 @dataclass(frozen=True)

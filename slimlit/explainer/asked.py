@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from slimlit.explain.question import Question, input_ids
@@ -50,7 +52,10 @@ class One:
 
 @dataclass(frozen=True)
 class Asked:
-    """An example and what is asked of it; ``batch`` is its one row, without padding."""
+    """An example and what is asked of it; ``batch`` is its one row, without padding.
+
+    ``theirs`` is the same in a teacher's own tokens, its words those of the student, some perhaps without a token.
+    """
 
     name: str
     batch: Batch
@@ -59,6 +64,7 @@ class Asked:
     hidden: list[int] = field(default_factory=list)
     sides: list[tuple[str, int]] = field(default_factory=list)
     note: str = ""
+    theirs: "Asked | None" = None
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -132,9 +138,37 @@ def units_of(asked: Sequence[Asked], batch: Batch) -> Int[Tensor, "batch inputs"
     return found
 
 
+def by_word(heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int) -> npt.NDArray[np.float64]:
+    """The sums over the tokens of each word; the decoder's inputs stand behind the padding of the text, ``num_tokens`` long."""
+    num_read, num_written = example.lengths
+    own = torch.cat([heat[:num_read], heat[num_tokens : num_tokens + num_written]]).detach().double().cpu().numpy()
+    return np.asarray([own[list(word.tokens)].sum() for word in example.words])
+
+
+def of_specials(heat: npt.NDArray[np.float64], words: Sequence[Word]) -> float:
+    """What special tokens have together: no test takes them away."""
+    return float(sum(value for value, word in zip(heat.tolist(), words, strict=True) if word.is_special))
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on a device."""
     return cast(Batch, {name: part.to(device) for name, part in batch.items() if isinstance(part, torch.Tensor)})
+
+
+def one_row(ids: Sequence[int], row: int, decoder: Sequence[int] | None = None) -> Batch:
+    """A text of those tokens, and what a decoder read of it."""
+    tokens = torch.tensor([list(ids)])
+    batch = Batch(
+        input_ids=tokens,
+        attention_mask=torch.ones_like(tokens),
+        labels=torch.full_like(tokens, -100),
+        example_id=torch.tensor([row]),
+    )
+    if decoder is not None:
+        batch["decoder_input_ids"] = torch.tensor([list(decoder)])
+        batch["decoder_attention_mask"] = torch.ones_like(batch["decoder_input_ids"])
+        batch["labels"] = torch.full_like(batch["decoder_input_ids"], -100)
+    return batch
 
 
 def row_of(split: Any, row: int) -> Batch:

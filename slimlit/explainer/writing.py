@@ -7,12 +7,11 @@ import torch
 
 from slimlit.data.batches import SortedBatches
 from slimlit.explain.words import Word, find_words, words_of_ids
-from slimlit.explainer.asked import Asked, One, row_of, to_device
+from slimlit.explainer.asked import Asked, One, one_row, row_of, to_device
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.chat_template import stop_tokens
 from slimlit.models.generation import generate
 from slimlit.models.tokenizers import special_ids
-from slimlit.types import Batch
 
 
 def ask_continuations(
@@ -27,7 +26,7 @@ def ask_continuations(
         words = words_of_ids(ids, _speller(data), special_ids(data.tokenizer))
         questions = _questions(words, len(read_first), written, len(read_first) - 1, word)
         sides = [("what it wrote", questions[0].word or 0)] if questions else []
-        found.append(Asked(_named(row), _batch(ids, row), words, questions, sides=sides, note=_note(written)))
+        found.append(Asked(_named(row), one_row(ids, row), words, questions, sides=sides, note=_note(written)))
     return found
 
 
@@ -45,7 +44,7 @@ def ask_translations(
         ]
         questions = _questions(words, len(ids) + 1, written, 0, word)
         start = next(at for at, one in enumerate(words) if len(ids) in one.tokens)
-        batch = _batch(ids, row, decoder)
+        batch = one_row(ids, row, decoder)
         name_of_row = _named(row) if name == "predict" else f"{name} example {row}"
         found.append(Asked(name_of_row, batch, words, questions, sides=[("what it wrote", start)], note=_note(written)))
     return found
@@ -110,21 +109,6 @@ def _source_words(data: Any, ids: Sequence[int], text: str) -> list[Word]:
         words = [word for word in find_words(encoding, [text]) if word.tokens[0] < len(ids) - 1]
         return [*words, Word(data.tokenizer.convert_ids_to_tokens(ids[-1]), (len(ids) - 1,), is_special=True)]
     return words_of_ids(ids, _speller(data), special_ids(data.tokenizer))
-
-
-def _batch(ids: Sequence[int], row: int, decoder: Sequence[int] | None = None) -> Batch:
-    tokens = torch.tensor([list(ids)])
-    batch = Batch(
-        input_ids=tokens,
-        attention_mask=torch.ones_like(tokens),
-        labels=torch.full_like(tokens, -100),
-        example_id=torch.tensor([row]),
-    )
-    if decoder is not None:
-        batch["decoder_input_ids"] = torch.tensor([list(decoder)])
-        batch["decoder_attention_mask"] = torch.ones_like(batch["decoder_input_ids"])
-        batch["labels"] = torch.full_like(batch["decoder_input_ids"], -100)
-    return batch
 
 
 def _speller(data: Any) -> Any:

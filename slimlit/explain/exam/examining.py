@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slimlit.explain.exam.attributing import attribute
+from slimlit.explain.exam.cases import MEASURES
 from slimlit.explain.exam.default_answer import is_default
 from slimlit.explain.exam.faithfulness import SHARES, Faithfulness, faithfulness
 from slimlit.explain.exam.grades import Exam, Grade, Lessons
@@ -17,7 +18,6 @@ from slimlit.explain.exam.intervals import Interval, mean_interval
 from slimlit.explain.exam.planted_truth import Lesson, chance_of, find_truth, teach
 from slimlit.explain.exam.planting import Planted, Truth, make_field, plant
 from slimlit.explain.exam.randomisation import compare_with_random
-from slimlit.explain.exam.removal import MEASURES
 from slimlit.explain.exam.table import RANDOM
 from slimlit.explain.method import Method
 from slimlit.explain.question import Question, ask, take
@@ -74,7 +74,8 @@ def examine(
         network, *few, methods, removable[first], None if words is None else words[first], seed=seed
     )
     lessons, found = find_planted(network, batch, question, methods, removable, seed, truths)
-    default = is_default(network, batch, question, removable, words, blank)
+    some = next(iter(faithful.values()))
+    default = is_default(network, batch, question, removable, words, blank, known=some.own["probability"])
     grades = {
         name: Grade(
             {truth: shares[name] for truth, shares in found.items()},
@@ -85,7 +86,6 @@ def examine(
         for name in methods
     }
     curves = {name: _mean_curve(one.own["probability"].curve, one.num_words) for name, one in faithful.items()}
-    some = next(iter(faithful.values()))
     curves[RANDOM] = _mean_curve(some.random["probability"].curve, some.num_words)
     known = {"texts": len(question.classes), "compared": len(first), "seed": seed, **(facts or {})}
     return Exam(grades, curves, [0.0, *SHARES, 1.0], lessons, float(default.mean()), known)
