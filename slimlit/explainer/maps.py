@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from slimlit.explain.exam import Faithfulness, faithfulness, is_default
-from slimlit.explain.methods.pooling import pooling_share
+from slimlit.explain.methods.pooling import shares_of_asked
 from slimlit.explain.question import removable
 from slimlit.explain.records import Answer, AttentionPart, Map, Shares, Tested
 from slimlit.explainer.asked import Asked, Chunk, by_word, chunks, of_specials, on_device, units_of
-from slimlit.explainer.looking import Look, attention_parts, look
+from slimlit.explainer.looking import Look, attention_parts, heats_of, look
 from slimlit.explainer.networks import Networks
 from slimlit.explainer.teacher_view import ask_teacher, view
 from slimlit.models.tokenizers import special_ids
@@ -26,7 +26,7 @@ def answer_all(networks: Networks, examples: Sequence[Asked]) -> list[tuple[list
     looked: dict[int, list[AttentionPart]] = {}
     for chunk in chunks(examples, networks.kind, networks.pad):
         here = on_device(chunk, networks.device)
-        seen = look(networks, here)
+        seen = look(networks.student, here.batch, here.question, with_maps=True)
         found |= dict(zip(chunk.where, _answers(networks, examples, here, seen), strict=True))
         for row, (number, _) in enumerate(chunk.where):
             if number not in looked:
@@ -41,18 +41,19 @@ def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk, seen: 
     student, batch, question = networks.student, chunk.batch, chunk.question
     asked = [examples[number] for number, _ in chunk.where]
     may_go = removable(batch, question, special_ids(networks.tokenizer))
+    num_tokens = batch["input_ids"].shape[1]
     units = units_of(asked, batch).to(may_go.device)
-    heats = {name: method(student, batch, question).detach().float() for name, method in networks.methods.items()}
+    heats = heats_of(student, networks.methods, batch, question, seen)
     tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank, SHARES, NUM_RANDOM)
     known = next(iter(tests.values())).own["probability"] if tests else None
     defaults = is_default(student, batch, question, may_go, units, networks.blank, known=known)
     probabilities = torch.softmax(seen.logits, dim=-1)
-    shares = None
-    if networks.is_sum:
-        shares = heats["pooling-share"] if "pooling-share" in heats else pooling_share(student, batch, question)
+    shares = seen.shares if networks.is_sum else None
+    if shares is not None:
+        shares = shares_of_asked(shares, batch, question)
     theirs = None if networks.teacher is None else ask_teacher(networks, examples, chunk)
     for row, (example, (_, number)) in enumerate(zip(asked, chunk.where, strict=True)):
-        one, num_tokens = example.questions[number], seen.num_tokens
+        one = example.questions[number]
         maps = [_map(name, heat[row], example, num_tokens, tests[name], row) for name, heat in heats.items()]
         yield Answer(
             one.says,
@@ -84,7 +85,7 @@ def _exact(
 ) -> Shares:
     assert seen.pooling_weights is not None
     weights, parts = (
-        by_word(part, example, seen.num_tokens).tolist() for part in (seen.pooling_weights[row], share.detach().float())
+        by_word(part, example, len(share)).tolist() for part in (seen.pooling_weights[row], share.detach().float())
     )
     bias = networks.student.classifier.bias.detach()
     return Shares(weights, parts, float(bias[number]), float(seen.logits[row, number]))

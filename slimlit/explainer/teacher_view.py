@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slimlit.explain.exam import rank_correlation
-from slimlit.explain.question import Question, answer, distinct, take
+from slimlit.explain.question import Question
 from slimlit.explain.records import Map, TeacherView
 from slimlit.explainer.asked import Asked, Chunk, One, by_word, of_specials, stack, to_device
+from slimlit.explainer.looking import heats_of, look
 from slimlit.explainer.networks import Networks
 from slimlit.types import Batch
 
@@ -30,16 +31,14 @@ def ask_teacher(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> 
     teacher, methods = networks.teacher, networks.teacher_methods
     assert teacher is not None
     batch, question = _in_their_tokens(networks, examples, chunk)
-    texts, text_of = distinct(batch)
-    with torch.no_grad():
-        logits = answer(teacher, take(batch, texts), question, text_of)
-    heats = {}
+    seen = look(teacher, batch, question, with_maps=False)
+    heats: dict[str, Float[Tensor, "batch inputs"]] = {}
     for name, method in methods.items():
         try:
-            heats[name] = method(teacher, batch, question).detach().float()
+            heats |= heats_of(teacher, {name: method}, batch, question, seen)
         except ValueError:  # it has another head
             continue
-    return Theirs(torch.softmax(logits, dim=-1), heats, batch["input_ids"].shape[1])
+    return Theirs(torch.softmax(seen.logits, dim=-1), heats, batch["input_ids"].shape[1])
 
 
 def _in_their_tokens(networks: Networks, examples: Sequence[Asked], chunk: Chunk) -> tuple[Batch, Question]:
