@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from slimlit.explain.question import Question, input_ids
+from slimlit.explain.records import Specials
 from slimlit.explain.words import Word
 from slimlit.models.network import Kind
 from slimlit.types import Batch
@@ -138,16 +139,24 @@ def units_of(asked: Sequence[Asked], batch: Batch) -> Int[Tensor, "batch inputs"
     return found
 
 
-def by_word(heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int) -> npt.NDArray[np.float64]:
-    """The sums over the tokens of each word; the decoder's inputs stand behind the padding of the text, ``num_tokens`` long."""
+def own_inputs(heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int) -> npt.NDArray[np.float64]:
+    """The numbers of an example's inputs; the decoder's stand behind the padding of the text, ``num_tokens`` long."""
     num_read, num_written = example.lengths
-    own = torch.cat([heat[:num_read], heat[num_tokens : num_tokens + num_written]]).detach().double().cpu().numpy()
-    return np.asarray([own[list(word.tokens)].sum() for word in example.words])
+    found = torch.cat([heat[:num_read], heat[num_tokens : num_tokens + num_written]])
+    return found.detach().double().cpu().numpy()
 
 
-def of_specials(heat: npt.NDArray[np.float64], words: Sequence[Word]) -> float:
-    """What special tokens have together: no test takes them away."""
-    return float(sum(value for value, word in zip(heat.tolist(), words, strict=True) if word.is_special))
+def by_word(own: npt.NDArray[np.float64], words: Sequence[Word]) -> npt.NDArray[np.float64]:
+    """The sums over the tokens of each word."""
+    return np.asarray([own[list(word.tokens)].sum() for word in words])
+
+
+def of_specials(own: npt.NDArray[np.float64], words: Sequence[Word]) -> Specials:
+    """What is left for tokens that are of no word of the text."""
+    of_words = [token for word in words if not word.is_special for token in word.tokens]
+    whole = float(np.abs(own).sum())
+    share = 1.0 - float(np.abs(own[of_words]).sum()) / whole if whole else 0.0
+    return Specials(float(np.delete(own, of_words).sum()), max(0.0, share))
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

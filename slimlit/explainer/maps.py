@@ -10,7 +10,7 @@ from slimlit.explain.exam import Faithfulness, faithfulness, is_default
 from slimlit.explain.methods.pooling import shares_of_asked
 from slimlit.explain.question import removable
 from slimlit.explain.records import Answer, AttentionPart, Map, Shares, Tested
-from slimlit.explainer.asked import Asked, Chunk, by_word, chunks, of_specials, on_device, units_of
+from slimlit.explainer.asked import Asked, Chunk, by_word, chunks, of_specials, on_device, own_inputs, units_of
 from slimlit.explainer.looking import Look, attention_parts, heats_of, look
 from slimlit.explainer.networks import Networks
 from slimlit.explainer.teacher_view import ask_teacher, view
@@ -73,11 +73,12 @@ def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk, seen: 
 def _map(
     name: str, heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int, test: Faithfulness, row: int
 ) -> Map:
-    words = by_word(heat, example, num_tokens)
+    inputs = own_inputs(heat, example, num_tokens)
     own, random = test.own["probability"], test.random["probability"]
     parts = (own.comprehensiveness, own.sufficiency, random.comprehensiveness, random.sufficiency)
     tested = Tested(*(float(part[row]) for part in parts))
-    return Map(name, words.tolist(), tested, specials=of_specials(words, example.words))
+    heat_of_words = by_word(inputs, example.words).tolist()
+    return Map(name, heat_of_words, tested, specials=of_specials(inputs, example.words))
 
 
 def _exact(
@@ -85,7 +86,8 @@ def _exact(
 ) -> Shares:
     assert seen.pooling_weights is not None
     weights, parts = (
-        by_word(part, example, len(share)).tolist() for part in (seen.pooling_weights[row], share.detach().float())
+        by_word(own_inputs(part, example, len(share)), example.words).tolist()
+        for part in (seen.pooling_weights[row], share.detach().float())
     )
     bias = networks.student.classifier.bias.detach()
     return Shares(weights, parts, float(bias[number]), float(seen.logits[row, number]))

@@ -11,7 +11,7 @@ from torch import Tensor
 from slimlit.explain.exam import rank_correlation
 from slimlit.explain.question import Question
 from slimlit.explain.records import Map, TeacherView
-from slimlit.explainer.asked import Asked, Chunk, One, by_word, of_specials, stack, to_device
+from slimlit.explainer.asked import Asked, Chunk, One, by_word, of_specials, own_inputs, stack, to_device
 from slimlit.explainer.looking import heats_of, look
 from slimlit.explainer.networks import Networks
 from slimlit.types import Batch
@@ -77,9 +77,9 @@ def view(
     for ours in maps:
         if ours.method not in teacher.heats:
             continue
-        heat = by_word(teacher.heats[ours.method][row], asked, teacher.num_tokens)
-        specials = float(teacher.heats[ours.method][row].sum()) - float(heat.sum()) + of_specials(heat, asked.words)
-        theirs.append(Map(ours.method, heat.tolist(), specials=specials))
+        inputs = own_inputs(teacher.heats[ours.method][row], asked, teacher.num_tokens)
+        heat = by_word(inputs, asked.words)
+        theirs.append(Map(ours.method, heat.tolist(), specials=of_specials(inputs, asked.words)))
         pair = np.asarray(ours.heat)[shared], heat[shared]
         correlations.append(rank_correlation(*pair) if len(shared) > 1 else None)
     return TeacherView(networks.named(best), float(said[best]), float(said[one.number]), theirs, correlations)
