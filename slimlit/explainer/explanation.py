@@ -16,6 +16,7 @@ from slimlit.explainer.labels import ask_classes, ask_tags
 from slimlit.explainer.maps import answer_all
 from slimlit.explainer.networks import Networks
 from slimlit.explainer.texts import read_given, read_own
+from slimlit.explainer.worst import ask_worst
 from slimlit.explainer.writing import ask_continuations, ask_masks, ask_translations
 from slimlit.models import Head, PreTrainedModel
 from slimlit.models.tokenizers import special_ids
@@ -86,10 +87,10 @@ def read_wanted(data: Any, wanted: Wanted, task: Task) -> tuple[str, list[int], 
     if wanted.text is not None or wanted.file is not None:
         name, rows = read_given(data, wanted)
     else:
-        if task.kind in ("causal_lm", "masked_lm") or (wanted.errors and task.kind == "seq2seq_lm"):
-            what = "--errors" if wanted.errors else "--split"
+        if task.kind in ("causal_lm", "masked_lm") and not wanted.errors:
             raise ValueError(
-                f"{what} chooses among labelled texts, and a {type(task).__name__} writes\nexplain texts: --text or --file"
+                f"--split takes texts that are answered, and a {type(task).__name__} writes\n"
+                "explain texts: --text or --file; or the words of its own that it knows least: --errors"
             )
         name, rows = read_own(data, wanted.split or "test")
     notes = []
@@ -142,10 +143,12 @@ def ask(student: PreTrainedModel, task: Task, data: Any, name: str, rows: Sequen
         return ask_classes(student, data, name, rows, errors)
     if task.kind == "token_classification":
         return ask_tags(student, data, name, rows, errors, wanted.word)
+    if errors is not None and task.kind in ("causal_lm", "masked_lm"):
+        return ask_worst(student, data, name, rows, errors, ahead=int(task.kind == "causal_lm"))
     if task.kind == "causal_lm":
         return ask_continuations(student, data, rows, settings, wanted.word)
     if task.kind == "seq2seq_lm":
-        return ask_translations(student, data, name, rows, settings, wanted.word)
+        return ask_translations(student, data, name, rows, settings, wanted.word, errors)
     return ask_masks(student, data, rows)
 
 
