@@ -101,7 +101,7 @@ def test_what_is_not_known_is_said() -> None:
 
 
 def test_the_logit_is_drawn_as_an_exact_sum(page: str) -> None:
-    assert "+2.500 of the words \N{MINUS SIGN}0.500 bias = 2.000" in articles(page)[0]
+    assert "+2.500 of the tokens \N{MINUS SIGN}0.500 bias = 2.000" in articles(page)[0]
 
 
 def test_the_teacher_stands_beside_with_its_rank_correlation(page: str) -> None:

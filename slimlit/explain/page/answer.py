@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slimlit.explain.page.markup import clean, number, signed, tag
+from slimlit.explain.page.markup import clean, named, number, signed, tag
 from slimlit.explain.records import Answer, Example, Explanation, Map, Shares
 from slimlit.explain.words import Word
 
@@ -96,9 +96,9 @@ def _spoken(found: Map, words: Sequence[Word]) -> str:
     order = np.argsort(-np.abs(heat), kind="stable").tolist()
     said = []
     for title, sign in (("for it", 1), ("against it", -1)):
-        named = [place for place in order if sign * heat[place] > 0][:_SPOKEN]
-        if named:
-            listed = ", ".join(f"{clean(words[place].text)} {signed(float(heat[place]))}" for place in named)
+        chosen = [place for place in order if sign * heat[place] > 0][:_SPOKEN]
+        if chosen:
+            listed = ", ".join(f"{named(words[place])} {signed(float(heat[place]))}" for place in chosen)
             said.append(f"{title}: {listed}")
     said = said or ["all words are zero"]
     if found.specials is not None and found.specials.share >= 0.005:
@@ -119,7 +119,7 @@ def _shares(exact: Shares, says: str, words: Sequence[Word]) -> str:
     )
     total = sum(exact.shares)
     return (
-        f"<details><summary>The logit as an exact sum: {signed(total)} of the words {signed(exact.bias)} bias = {number(exact.logit)}</summary>"
+        f"<details><summary>The logit as an exact sum: {signed(total)} of the tokens {signed(exact.bias)} bias = {number(exact.logit)}</summary>"
         '<div class="scroll"><table class="plain"><thead><tr><th scope=col>word<th scope=col>pooling weight'
         f"<th scope=col>share of the logit of {clean(says)}</thead><tbody>{rows}</tbody><tfoot>"
         f"<tr><th scope=row>sum<td>{100 * sum(exact.weights):.1f} %<td>{signed(total)}<tr><th scope=row>bias<td><td>{signed(exact.bias)}"

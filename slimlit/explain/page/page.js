@@ -192,6 +192,11 @@
     document.documentElement.dataset.ready = "1";
   };
 
+  const closed = () => document.querySelectorAll("details:not([open]):not(.heads):not(.numbers)");
+  let opened = [];
+  addEventListener("beforeprint", () => (opened = [...closed()]).forEach((one) => (one.open = true)));
+  addEventListener("afterprint", () => opened.forEach((one) => (one.open = false)));
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || ["SELECT", "TEXTAREA"].includes(event.target.tagName)) return;
     const choice = document.querySelector(`#methods input[value="${Number(event.key) - 1}"]`);
