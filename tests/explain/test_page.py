@@ -168,3 +168,21 @@ def test_in_a_browser_nothing_is_cut_empty_or_fetched_and_keys_work(
     browser.run("document.querySelector('#e5 .answers input[value=\"2\"]').click()")
     assert browser.run("document.querySelector('#e5 section:not([hidden])').dataset.a") == "2"
     assert browser.run("document.querySelector('#e5 p.text .q').textContent") == "<b>"
+
+
+def test_chinese_is_drawn_sign_by_sign_by_a_font_that_is_installed(page: str, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(page, encoding="utf-8")
+    browser.open(file)
+    drawn = """[..."部电影\\u{10fffd}"].map((sign) => {
+        const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
+        context.font = "40px " + getComputedStyle(document.querySelector("#e2 p.text")).fontFamily;
+        context.fillText(sign, 10, 100);
+        return [...context.getImageData(0, 0, 80, 120).data].join();
+    })"""
+    *signs, missing = browser.run(drawn)
+    if signs[0] == signs[1] or missing in signs:
+        pytest.skip(
+            "no Chinese font is installed: signs are drawn as boxes, as on any page; install one: fonts-noto-cjk"
+        )
+    assert len(set(signs)) == 3
