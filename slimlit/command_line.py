@@ -76,8 +76,8 @@ class Asked:
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             if self.verb != "explain" or teacher_is_gone(own):
                 without_teacher(own)
-            if self.verb == "bench" and "packing" in own["data"]["init_args"]:
-                own["data"]["init_args"]["packing"] = False  # runtimes know no packed documents
+            if self.verb in ("bench", "explain") and "packing" in own["data"]["init_args"]:
+                own["data"]["init_args"]["packing"] = False  # runtimes know no packed documents, and each is explained
             if self.verb != "predict":
                 own = {name: value for name, value in own.items() if name not in ("ckpt_path", "weights_only")}
         elif teacher_is_gone(own):

@@ -87,7 +87,7 @@ def test_the_exam_is_kept_and_its_grades_stand_beside_the_maps(
         gain = {"comprehensiveness probability": Interval(0.2, 0.1, 0.3)}
         curves = {name: [0.9, 0.5, 0.4, 0.3, 0.2, 0.2, 0.1] for name in ("random order", *methods)}
         grades = {name: Grade({}, gain, {}, 1.0) for name in methods}
-        return Exam(grades, curves, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0], {}, 0.0, facts)
+        return Exam(grades, curves, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0], {}, 0.0, 0.2, facts)
 
     monkeypatch.setattr("slimlit.explainer.exam_of_run.examine", examine)
     assert explain("--exam", "--methods", "pooling-weights") == 0

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from experiments.explanations.subjects import Subject, classifier
 from slimlit.explain.exam import examine, table_of
-from slimlit.explain.exam.removal import trim
 from slimlit.explain.method import Method
 from slimlit.explain.methods import METHODS
 from slimlit.explain.question import Question, readable, take
+from slimlit.explain.shortening import trim
 from slimlit.models import PreTrainedModel, SequenceClassifier
 from slimlit.types import Batch
 

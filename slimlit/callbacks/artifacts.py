@@ -52,7 +52,7 @@ def show(
     for logger in loggers:
         shown: dict[str, Any] = {}
         for key, page in (pictures or {}).items():
-            html = f'<!doctype html><meta charset="utf-8">{page}'
+            html = page if page.startswith("<!doctype") else f'<!doctype html><meta charset="utf-8">{page}'
             shown[key] = wandb.Html(html, inject=False, data_is_not_path=True)
         for key, (columns, rows) in (tables or {}).items():
             shown[key] = table = wandb.Table(columns=list(columns), allow_mixed_types=True)

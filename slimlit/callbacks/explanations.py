@@ -3,7 +3,7 @@
 import difflib
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from slimlit.callbacks.artifacts import keep_text, log_now
+from slimlit.callbacks.asked_texts import ANSWERED, AskedTexts, ask_entities, ask_texts
 from slimlit.callbacks.differential_privacy import is_private
-from slimlit.callbacks.fixed_examples import FixedExamples, find_examples
 from slimlit.explain.agreement import TOP, agreement
 from slimlit.explain.exam.attributing import attribute
 from slimlit.explain.exam.faithfulness import faithfulness
@@ -22,9 +22,7 @@ from slimlit.explain.exam.intervals import mean_interval
 from slimlit.explain.exam.removal import count_units, find_units, sum_by_unit
 from slimlit.explain.method import Method
 from slimlit.explain.methods import FAST, METHODS, methods_for
-from slimlit.explain.methods.reading import undisturbed
-from slimlit.explain.question import Question, removable
-from slimlit.models import PreTrainedModel, read
+from slimlit.explain.question import removable
 from slimlit.tasks.base import Task
 
 SHARES = (0.1, 0.2, 0.5)  # of the words; fewer than ERASER's, since they are read after every validation
@@ -41,7 +39,8 @@ class Explanations(Callback):
     Writes all of it, with intervals over texts (95 %), to ``reports/explanations.json``.
 
     Guarantees:
-        - the texts are the same in every run on the same data: the first of each label in turn;
+        - the texts are the same in every run on the same data: the first of each label in turn; of a tagger, the first sentences of
+          each kind of first entity, which is asked for its tag;
         - training is the same bit for bit with and without this callback;
         - under privacy it explains ``texts`` alone, and nothing where there are none.
 
@@ -70,35 +69,47 @@ class Explanations(Callback):
         self.texts = texts or []
         self._validations = 0
         self._history: list[dict[str, Any]] = []
-        self._found: FixedExamples | None = None
+        self._found: AskedTexts | None = None
         self._theirs: tuple[Tensor, Float[np.ndarray, "batch words"]] | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a task whose answers are not one class a text.
+        """Refuse a task whose answers are not classes, of texts or of their words; and texts that such a task cannot take.
 
         Raises:
             ValueError: it is another.
         """
-        if isinstance(pl_module, Task) and pl_module.kind != "sequence_classification":
+        if not isinstance(pl_module, Task):
+            return
+        if pl_module.kind not in ANSWERED:
             raise ValueError(
-                f"Explanations compares reasons for the class of a text, and the task is {pl_module.kind}\n"
+                f"Explanations compares reasons for classes; the task is {pl_module.kind}, whose words change as it learns\n"
                 "take it out of trainer.callbacks; explain the finished run: slimlit explain"
+            )
+        if pl_module.kind == "token_classification" and self.texts:
+            raise ValueError(
+                "Explanations asks a tagger for entities that are known, and Explanations.texts have no tags\n"
+                "leave texts out; public sentences with their tags are given as validation: data.init_args.validation"
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find out now what cannot be explained.
 
         Raises:
-            ValueError: the method does not fit the student or the teacher.
+            ValueError: the method does not fit the student or the teacher, or the teacher reads other tokens.
         """
         assert isinstance(pl_module, Task)
         if not self.texts and is_private(trainer):
             trainer.print(
                 "Explanations explains nothing: the texts are private; give it public ones, Explanations.texts"
             )
-        self._method(trainer, pl_module.student, "student")
+        if pl_module.teacher is not None and trainer.datamodule.teacher_tokenizer is not None:  # type: ignore[attr-defined]
+            raise ValueError(
+                "Explanations compares numbers of the same tokens, and the teacher reads others: data.init_args.teacher_tokenizer\n"
+                "take it out of trainer.callbacks; explain the finished run, which lays them side by side: slimlit explain"
+            )
+        self._method(trainer, pl_module, "student")
         if pl_module.teacher is not None:
-            self._method(trainer, pl_module.teacher, "teacher")
+            self._method(trainer, pl_module, "teacher")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Explain where it is time; not for the sanity check."""
@@ -121,15 +132,19 @@ class Explanations(Callback):
 
     def _explain(self, trainer: Trainer, task: Task) -> None:
         if self._found is None:
-            self._found = find_examples(trainer, self.num_examples, "validation", self.texts)
-        batch, words = self._found.batch, self._found.word_numbers()
-        own = answers_of(task.student, self._found)
+            is_tagger = task.kind == "token_classification"
+            self._found = (
+                ask_entities(trainer, self.num_examples)
+                if is_tagger
+                else ask_texts(trainer, self.num_examples, self.texts)
+            )
+        asked = self._found
+        batch, words, own = asked.batch, asked.words, asked.answers(task.student)
         may_go = removable(batch, own, special_ids(trainer))
-        method = self._method(trainer, task.student, "student")
+        method = self._method(trainer, task, "student")
         numbers = attribute(task.student, batch, own, method)
-        tested = faithfulness(
-            task.student, batch, own, {self.method: numbers}, may_go, words, shares=SHARES, num_random=NUM_RANDOM
-        )[self.method]
+        given = (task.student, batch, own, {self.method: numbers}, may_go, words, asked.blank)
+        tested = faithfulness(*given, shares=SHARES, num_random=NUM_RANDOM)[self.method]
         found: dict[str, Any] = {
             "comprehensiveness": asdict(mean_interval(tested.comprehensiveness_gain())),
             "sufficiency": asdict(mean_interval(tested.sufficiency_gain())),
@@ -137,11 +152,11 @@ class Explanations(Callback):
         if task.teacher is not None:
             units = find_units(may_go, words)
             if self._theirs is None:
-                says = answers_of(task.teacher, self._found)
-                theirs = attribute(task.teacher, batch, says, self._method(trainer, task.teacher, "teacher"))
+                says = asked.answers(task.teacher)
+                theirs = attribute(task.teacher, batch, says, self._method(trainer, task, "teacher"))
                 self._theirs = says.classes, sum_by_unit(theirs, units)
             classes, theirs_by_word = self._theirs
-            ours = sum_by_unit(attribute(task.student, batch, Question(classes), method), units)
+            ours = sum_by_unit(attribute(task.student, batch, asked.why(classes), method), units)
             counts = count_units(units)
             pairs = [(one[:count], two[:count]) for one, two, count in zip(ours, theirs_by_word, counts, strict=True)]
             alike = agreement([one for one, _ in pairs], [two for _, two in pairs])
@@ -157,27 +172,23 @@ class Explanations(Callback):
         assert self._found is not None
         report = {
             "method": self.method,
-            "texts": f"{len(self._found.examples)} {self._found.name}s",
+            "texts": self._found.name,
             "strongest words compared": TOP,
             "about": "probability gained over random orders of the same words; agreement with the teacher by word",
             "history": self._history,
         }
         keep_text(trainer, "reports/explanations.json", json.dumps(report, indent=2) + "\n")
 
-    def _method(self, trainer: Trainer, network: PreTrainedModel, role: str) -> Method:
+    def _method(self, trainer: Trainer, task: Task, role: Literal["student", "teacher"]) -> Method:
         tokenizer = trainer.datamodule.tokenizer  # type: ignore[attr-defined]
-        fitting = methods_for(network, "sequence_classification", tokenizer.mask_token_id, special_ids(trainer))
+        network = task.student if role == "student" else task.teacher
+        assert network is not None
+        fitting = methods_for(network, task.kind, tokenizer.mask_token_id, special_ids(trainer))
         if self.method not in fitting:
             raise ValueError(
                 f"Explanations.method {self.method!r} does not fit the {role}\nuse one of {', '.join(fitting)}"
             )
         return fitting[self.method]
-
-
-def answers_of(network: PreTrainedModel, found: FixedExamples) -> Question:
-    """Why the class that the network gives each text."""
-    with undisturbed(network, gradients=False):
-        return Question(read(network, found.batch).logits.argmax(dim=-1))
 
 
 def special_ids(trainer: Trainer) -> frozenset[int]:

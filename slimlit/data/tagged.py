@@ -80,10 +80,10 @@ def tokenise(
 def _columns(
     sentences: Sentences, classes: Sequence[Ids], tokenizer: Tokenizer, max_length: int, teacher: Tokenizer | None
 ) -> tuple[dict[str, Column], dict[str, Any]]:
-    ours = _encoded(sentences.words, tokenizer, max_length)
+    ours = encode_words(sentences.words, tokenizer, max_length)
     # a teacher may need more sub-words for the same words
     longest = 0 if teacher is None else min(teacher.model_max_length, max(512, max_length))
-    theirs = None if teacher is None else _encoded(sentences.words, teacher, longest)
+    theirs = None if teacher is None else encode_words(sentences.words, teacher, longest)
     labels, places = [], []
     num_dropped = num_unseen = 0
     for row, (ids, word_ids, num_cut) in enumerate(ours):
@@ -131,7 +131,9 @@ def _places(word_ids: Ids, num_words: int) -> Ids:
     return places
 
 
-def _encoded(sentences: Sequence[Sequence[str]], tokenizer: Tokenizer, max_length: int) -> list[tuple[Ids, Ids, int]]:
+def encode_words(
+    sentences: Sequence[Sequence[str]], tokenizer: Tokenizer, max_length: int
+) -> list[tuple[Ids, Ids, int]]:
     """The sub-words of each sentence, the word each belongs to (-1: none's), and how many words were cut off."""
     space = " " if _adds_no_space(json.loads(tokenizer.backend_tokenizer.to_str())["pre_tokenizer"]) else ""
     found = []

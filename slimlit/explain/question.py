@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -33,18 +34,26 @@ class Question:
             )
 
 
-def answer(network: PreTrainedModel, batch: Batch, question: Question) -> Float[Tensor, "batch classes"]:
-    """The logits each question is about, in float32, with gradients where gradients are on; no other place's are made."""
+def answer(
+    network: PreTrainedModel, batch: Batch, question: Question, rows: Int[Tensor, " questions"] | None = None
+) -> Float[Tensor, "questions classes"]:
+    """The logits each question is about, in float32, with gradients where gradients are on; no other place's are made.
+
+    Args:
+        network: that answers.
+        batch: of texts.
+        question: one a row; more where ``rows`` are given.
+        rows: of the batch, which each question is of: several questions to a text are then answered in one pass.
+    """
+    if rows is None:
+        rows = torch.arange(len(question.classes), device=batch["input_ids"].device)
     if question.kind in _WORDS:
         words = read(network, batch, frozenset({"words"})).words
         assert words is not None
-        rows = torch.arange(len(question.classes), device=words.hidden.device)
         states = words.hidden[rows, cast(Tensor, question.places)]
         return torch.nn.functional.linear(states, words.weight, words.bias).float()
     logits = read(network, batch).logits.float()
-    if question.places is None:
-        return logits
-    return logits[torch.arange(len(logits), device=logits.device), question.places]
+    return logits[rows] if question.places is None else logits[rows, question.places]
 
 
 Measure = Literal["logit", "margin", "probability"]
@@ -115,6 +124,18 @@ def take(batch: Batch, rows: Int[Tensor, " rows"]) -> Batch:
     """The batch of those rows, a row as often as it is named."""
     parts: dict[str, Any] = {name: part[rows] for name, part in batch.items() if isinstance(part, Tensor)}
     return cast(Batch, parts)
+
+
+def distinct(batch: Batch) -> tuple[Int[Tensor, " texts"], Int[Tensor, " batch"]]:
+    """The first row of each text there is, and which of these each row has: rows of several questions have the same text."""
+    names = ("input_ids", "attention_mask", "token_type_ids", "pooling_mask", "decoder_input_ids")
+    given: dict[str, Any] = dict(batch)
+    lines = torch.cat([given[name].long() for name in names if name in given], dim=1).cpu().numpy()
+    _, first, back = np.unique(lines, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    places = np.argsort(order)[back.reshape(-1)]
+    device = batch["input_ids"].device
+    return torch.from_numpy(first[order]).to(device), torch.from_numpy(places).to(device)
 
 
 def ask(question: Question, rows: Int[Tensor, " rows"]) -> Question:

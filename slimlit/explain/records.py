@@ -1,5 +1,6 @@
 """What an explanation says, as plain records: examples, their answers, the maps of each, and how each map was tested."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -32,13 +33,29 @@ class Tested:
 
 
 @dataclass(frozen=True)
+class Specials:
+    """What special tokens ([CLS], [SEP]) have of a map: their sum, and their share of all its numbers without signs."""
+
+    total: float
+    share: float
+
+
+@dataclass(frozen=True)
 class Map:
-    """What one method says of an answer: a number a word, positive where the word spoke for it; its test and its grade."""
+    """What one method says of an answer: a number a word, positive where the word spoke for it; its test and its grade.
+
+    No test takes special tokens away, and often they have more than any word. So they are not drawn: ``specials`` says their sum.
+    """
 
     method: str
     heat: list[float]
     tested: Tested | None = None
     grade: str | None = None
+    specials: Specials | None = None
+
+    def drawn(self, words: Sequence[Word]) -> Float[np.ndarray, " words"]:
+        """The numbers of the text's words; zero for special tokens."""
+        return np.asarray([0.0 if word.is_special else value for value, word in zip(self.heat, words, strict=True)])
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ def draw_lines(explanation: Explanation, colours: bool) -> str:
         for found in answer.maps:
             lines.append(_tests(found, explanation))
             lines += [_coloured(found, example.words)] if colours else _bars(found, example.words)
+            lines += _specials(found)
             lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -64,7 +65,7 @@ def _tests(found: Map, explanation: Explanation) -> str:
 
 def _coloured(found: Map, words: Sequence[Word]) -> str:
     said = ""
-    for place, (word, value) in enumerate(zip(words, quantise(np.asarray(found.heat))[0].tolist(), strict=True)):
+    for place, (word, value) in enumerate(zip(words, quantise(found.drawn(words))[0].tolist(), strict=True)):
         steps = (abs(value) * len(_FOR) * 2 + FULL) // (2 * FULL)
         said += "" if word.is_glued or not place else " "
         text = _printable(word.text)
@@ -75,7 +76,7 @@ def _coloured(found: Map, words: Sequence[Word]) -> str:
 
 def _bars(found: Map, words: Sequence[Word]) -> list[str]:
     """The strongest words in the order of the text: bars to the right for the answer, to the left against it."""
-    heat = np.asarray(found.heat)
+    heat = found.drawn(words)
     full = float(np.abs(heat).max(initial=0.0))
     if not full:
         return ["  all words are zero"]
@@ -90,6 +91,13 @@ def _bars(found: Map, words: Sequence[Word]) -> list[str]:
         lines.append(f"  {text}{' ' * (widest - _width(text))}  {bar} {value:+.3f}")
     weaker = np.count_nonzero(heat) - len(chosen)
     return [*lines, f"  and {weaker} weaker words"] if weaker else lines
+
+
+def _specials(found: Map) -> list[str]:
+    if found.specials is None or found.specials.share < 0.005:
+        return []
+    told = f"{found.specials.total:+.3f} together, {100 * found.specials.share:.0f} % of the map"
+    return [f"  special tokens: {told}; not drawn, since no test takes them away"]
 
 
 def _printable(text: str) -> str:

@@ -4,11 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from slimlit.explain.question import Question, input_ids
+from slimlit.explain.records import Specials
 from slimlit.explain.words import Word
 from slimlit.models.network import Kind
 from slimlit.types import Batch
@@ -50,7 +53,10 @@ class One:
 
 @dataclass(frozen=True)
 class Asked:
-    """An example and what is asked of it; ``batch`` is its one row, without padding."""
+    """An example and what is asked of it; ``batch`` is its one row, without padding.
+
+    ``theirs`` is the same in a teacher's own tokens, its words those of the student, some perhaps without a token.
+    """
 
     name: str
     batch: Batch
@@ -59,6 +65,7 @@ class Asked:
     hidden: list[int] = field(default_factory=list)
     sides: list[tuple[str, int]] = field(default_factory=list)
     note: str = ""
+    theirs: "Asked | None" = None
 
     @property
     def lengths(self) -> tuple[int, int]:
@@ -132,9 +139,45 @@ def units_of(asked: Sequence[Asked], batch: Batch) -> Int[Tensor, "batch inputs"
     return found
 
 
+def own_inputs(heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int) -> npt.NDArray[np.float64]:
+    """The numbers of an example's inputs; the decoder's stand behind the padding of the text, ``num_tokens`` long."""
+    num_read, num_written = example.lengths
+    found = torch.cat([heat[:num_read], heat[num_tokens : num_tokens + num_written]])
+    return found.detach().double().cpu().numpy()
+
+
+def by_word(own: npt.NDArray[np.float64], words: Sequence[Word]) -> npt.NDArray[np.float64]:
+    """The sums over the tokens of each word."""
+    return np.asarray([own[list(word.tokens)].sum() for word in words])
+
+
+def of_specials(own: npt.NDArray[np.float64], words: Sequence[Word]) -> Specials:
+    """What is left for tokens that are of no word of the text."""
+    of_words = [token for word in words if not word.is_special for token in word.tokens]
+    whole = float(np.abs(own).sum())
+    share = 1.0 - float(np.abs(own[of_words]).sum()) / whole if whole else 0.0
+    return Specials(float(np.delete(own, of_words).sum()), max(0.0, share))
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on a device."""
     return cast(Batch, {name: part.to(device) for name, part in batch.items() if isinstance(part, torch.Tensor)})
+
+
+def one_row(ids: Sequence[int], row: int, decoder: Sequence[int] | None = None) -> Batch:
+    """A text of those tokens, and what a decoder read of it."""
+    tokens = torch.tensor([list(ids)])
+    batch = Batch(
+        input_ids=tokens,
+        attention_mask=torch.ones_like(tokens),
+        labels=torch.full_like(tokens, -100),
+        example_id=torch.tensor([row]),
+    )
+    if decoder is not None:
+        batch["decoder_input_ids"] = torch.tensor([list(decoder)])
+        batch["decoder_attention_mask"] = torch.ones_like(batch["decoder_input_ids"])
+        batch["labels"] = torch.full_like(batch["decoder_input_ids"], -100)
+    return batch
 
 
 def row_of(split: Any, row: int) -> Batch:

@@ -13,7 +13,7 @@ from slimlit.explain.question import removable
 from slimlit.explain.records import Grade
 from slimlit.explainer.asked import Asked, Wanted, chunks, on_device, units_of
 from slimlit.explainer.explanation import ask, chosen_methods, load_networks, read_wanted
-from slimlit.explainer.maps import blank_of
+from slimlit.explainer.networks import blank_of
 from slimlit.models.tokenizers import special_ids
 from slimlit.runs import Run
 from slimlit.tasks.base import Task

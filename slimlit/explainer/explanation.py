@@ -7,12 +7,16 @@ import torch
 
 from slimlit.explain.method import Method
 from slimlit.explain.methods import FAST, METHODS, SURE, methods_for
+from slimlit.explain.methods.integrated_gradients import IntegratedGradients
+from slimlit.explain.methods.leave_one_out import LeaveOneOut
 from slimlit.explain.methods.pooling import has_attention_pooling
 from slimlit.explain.records import Example, Explanation, Grade
 from slimlit.explainer.asked import Asked, Wanted
 from slimlit.explainer.labels import ask_classes, ask_tags
-from slimlit.explainer.maps import Networks, answer_all, attention_of
+from slimlit.explainer.maps import answer_all
+from slimlit.explainer.networks import Networks
 from slimlit.explainer.texts import read_given, read_own
+from slimlit.explainer.worst import ask_worst
 from slimlit.explainer.writing import ask_continuations, ask_masks, ask_translations
 from slimlit.models import Head, PreTrainedModel
 from slimlit.models.tokenizers import special_ids
@@ -53,8 +57,9 @@ def explain_run(
     chosen = names or (TAGGERS if task.kind == "token_classification" else DEFAULT if is_one else QUICK)
     methods = chosen_methods(student, task, data, chosen, bool(names))
     is_sum = task.kind == "sequence_classification" and has_attention_pooling(student)
-    shares = {name: METHODS[name] for name in ("pooling-weights", "pooling-share")} if is_sum else {}
-    networks = Networks(student, teacher, task.kind, data.tokenizer, data.labels, methods, shares)
+    networks = Networks(
+        student, teacher, task.kind, data.tokenizer, data.labels, methods, is_sum, *_reader(data, methods)
+    )
     asked = ask(student, task, data, name, rows, wanted)
     if not asked:
         raise ValueError(
@@ -62,10 +67,8 @@ def explain_run(
         )
     marks = {grade.method: grade.grade for grade in grades or ()}
     examples = [
-        Example(
-            one.name, one.words, _graded(answers, marks), attention_of(networks, one), one.hidden, one.sides, one.note
-        )
-        for one, answers in zip(asked, answer_all(networks, asked), strict=True)
+        Example(one.name, one.words, _graded(answers, marks), attention, one.hidden, one.sides, one.note)
+        for one, (answers, attention) in zip(asked, answer_all(networks, asked), strict=True)
     ]
     named = (
         None if teacher is None or task.teacher_network is None else (task.teacher_network.made_of() or ["a teacher"])
@@ -84,10 +87,10 @@ def read_wanted(data: Any, wanted: Wanted, task: Task) -> tuple[str, list[int], 
     if wanted.text is not None or wanted.file is not None:
         name, rows = read_given(data, wanted)
     else:
-        if task.kind in ("causal_lm", "masked_lm") or (wanted.errors and task.kind == "seq2seq_lm"):
-            what = "--errors" if wanted.errors else "--split"
+        if task.kind in ("causal_lm", "masked_lm") and not wanted.errors:
             raise ValueError(
-                f"{what} chooses among labelled texts, and a {type(task).__name__} writes\nexplain texts: --text or --file"
+                f"--split takes texts that are answered, and a {type(task).__name__} writes\n"
+                "explain texts: --text or --file; or the words of its own that it knows least: --errors"
             )
         name, rows = read_own(data, wanted.split or "test")
     notes = []
@@ -100,13 +103,10 @@ def read_wanted(data: Any, wanted: Wanted, task: Task) -> tuple[str, list[int], 
 def load_networks(
     task: Task, data: Any, device: torch.device, notes: list[str], with_teacher: bool = True
 ) -> tuple[PreTrainedModel, PreTrainedModel | None]:
-    """The run's student, and its teacher where there is one that reads the same tokens; else a note says why not."""
+    """The run's student, and its teacher where there is one; where it cannot be built, a note says why."""
     head = Head(list(data.labels), task.kind)
     student = task.student_network.build(head).to(device).eval()
     if task.teacher_network is None or not with_teacher:
-        return student, None
-    if data.teacher_tokenizer is not None:
-        notes.append("The teacher reads other tokens than the student; its maps are not laid beside.")
         return student, None
     try:
         teacher = task.teacher_network.build(head)
@@ -143,11 +143,25 @@ def ask(student: PreTrainedModel, task: Task, data: Any, name: str, rows: Sequen
         return ask_classes(student, data, name, rows, errors)
     if task.kind == "token_classification":
         return ask_tags(student, data, name, rows, errors, wanted.word)
+    if errors is not None and task.kind in ("causal_lm", "masked_lm"):
+        return ask_worst(student, data, name, rows, errors, ahead=int(task.kind == "causal_lm"))
     if task.kind == "causal_lm":
         return ask_continuations(student, data, rows, settings, wanted.word)
     if task.kind == "seq2seq_lm":
-        return ask_translations(student, data, name, rows, settings, wanted.word)
+        return ask_translations(student, data, name, rows, settings, wanted.word, errors)
     return ask_masks(student, data, rows)
+
+
+def _reader(data: Any, methods: Mapping[str, Method]) -> tuple[dict[str, Method], int | None]:
+    """The methods as they read the teacher, and its padding where it has other tokens than the student."""
+    own = data.teacher_tokenizer
+    if own is None:
+        return dict(methods), None
+    changed: dict[str, Method] = {
+        "integrated-gradients": IntegratedGradients(own.mask_token_id, special_ids(own)),
+        "leave-one-out": LeaveOneOut(own.mask_token_id),
+    }
+    return {name: changed.get(name, method) for name, method in methods.items()}, int(own.pad_token_id or 0)
 
 
 def _graded(answers: Sequence[Any], marks: Mapping[str, str]) -> list[Any]:

@@ -1,6 +1,7 @@
 """Questions to networks that label: the class of a text, the tags of its entities, and the mistakes they are surest of."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slimlit.data.batches import SortedBatches
-from slimlit.data.tagged import first_of_words
-from slimlit.explain.words import find_words, words_of_ids, words_of_sentence
-from slimlit.explainer.asked import Asked, One, row_of, to_device
+from slimlit.data.tagged import encode_words, first_of_words
+from slimlit.explain.words import Word, find_words, words_of_ids, words_of_sentence
+from slimlit.explainer.asked import Asked, One, one_row, row_of, to_device
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.tokenizers import special_ids
 
@@ -98,10 +99,23 @@ def _sentence(data: Any, name: str, row: int, batch: Any, questions: Sequence[tu
     words = words_of_sentence(numbers, tokens, sentence, split.spans[row] if split.spans else ())
     at = {token: place for place, word in enumerate(words) for token in word.tokens}
     asked = [One(number, data.labels[number], place, at[place], expected) for place, number, expected in questions]
+    theirs = None if data.teacher_tokenizer is None else _in_their_tokens(data, row, sentence, numbers, words)
     lacking = len(sentence) - len({number for number in numbers if number >= 0})
     notes = [f"{lacking} words are not shown: the tokenizer drops them, or they are cut off"] if lacking else []
     notes += [] if questions else ["no entity is found here"]
-    return Asked(_named(name, row), batch, words, asked, note="; ".join(notes))
+    return Asked(_named(name, row), batch, words, asked, note="; ".join(notes), theirs=theirs)
+
+
+def _in_their_tokens(data: Any, row: int, sentence: Sequence[str], numbers: Sequence[int], words: list[Word]) -> Asked:
+    """The sentence as a teacher reads it whose tokenizer is another: the same words, made of its own tokens."""
+    longest = min(data.teacher_tokenizer.model_max_length, max(512, data.max_length))
+    ((ids, word_ids, _),) = encode_words([sentence], data.teacher_tokenizer, longest)
+    tokens: dict[int, list[int]] = {}
+    for token, number in enumerate(word_ids.tolist()):
+        tokens.setdefault(number, []).append(token)
+    own = [replace(word, tokens=tuple(tokens.get(numbers[word.tokens[0]], ()))) for word in words]
+    own = [replace(word, tokens=()) if word.is_special else word for word in own]
+    return Asked("", one_row(ids.tolist(), row), own, [])
 
 
 def _answers(

@@ -66,7 +66,7 @@ def add_options(parser: LightningArgumentParser) -> None:
     )
     parser.add_argument("--num_examples", type=int, default=20, help="texts at most")
     flags = {
-        "errors": "of the run's own texts, the wrong answers the student is surest of",
+        "errors": "of the run's own texts, the wrong answers the student is surest of; where it writes, the texts it knows least",
         "exam": "grade the methods on the test texts (or --split, --file), and keep the grades",
         "json": "write records to the output, for machines",
     }

@@ -7,12 +7,12 @@ import torch
 
 from slimlit.data.batches import SortedBatches
 from slimlit.explain.words import Word, find_words, words_of_ids
-from slimlit.explainer.asked import Asked, One, row_of, to_device
+from slimlit.explainer.asked import Asked, One, one_row, row_of, to_device
+from slimlit.explainer.worst import worst_texts
 from slimlit.models import PreTrainedModel, read
 from slimlit.models.chat_template import stop_tokens
 from slimlit.models.generation import generate
-from slimlit.models.tokenizers import special_ids
-from slimlit.types import Batch
+from slimlit.models.tokenizers import special_ids, speller
 
 
 def ask_continuations(
@@ -24,30 +24,42 @@ def ask_continuations(
     for row, written in _written(student, data.splits["predict"], rows, ends).items():
         read_first = row_of(data.splits["predict"], row)["input_ids"][0].tolist()
         ids = [*read_first, *written]
-        words = words_of_ids(ids, _speller(data), special_ids(data.tokenizer))
+        words = words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer))
         questions = _questions(words, len(read_first), written, len(read_first) - 1, word)
         sides = [("what it wrote", questions[0].word or 0)] if questions else []
-        found.append(Asked(_named(row), _batch(ids, row), words, questions, sides=sides, note=_note(written)))
+        found.append(Asked(_named(row), one_row(ids, row), words, questions, sides=sides, note=_note(written)))
     return found
 
 
 def ask_translations(
-    student: PreTrainedModel, data: Any, name: str, rows: Sequence[int], settings: Mapping[str, Any], word: str | None
+    student: PreTrainedModel,
+    data: Any,
+    name: str,
+    rows: Sequence[int],
+    settings: Mapping[str, Any],
+    word: str | None,
+    errors: int | None = None,
 ) -> list[Asked]:
-    """Why an encoder-decoder writes each token of what it makes of a text."""
+    """Why an encoder-decoder writes each token of what it makes of a text; with ``errors``, of so many whose reference it knows least."""
     split, found = data.splits[name], []
+    notes: dict[int, str] = {}
+    if errors is not None:
+        for one in worst_texts(student, split, rows, errors):
+            notes[one.row] = f"expected: {data.references[name][one.row][0]} ({one.nats:.2f} nats a token)"
+        rows = list(notes)
     for row, written in _written(student, split, rows, {**settings, "num_return_sequences": 1}).items():
         ids = row_of(split, row)["input_ids"][0].tolist()
         decoder = [data.start_token_id, *written]
         words = [
             *_source_words(data, ids, data.prefix + split.texts[row]),
-            *words_of_ids(decoder, _speller(data), special_ids(data.tokenizer), len(ids)),
+            *words_of_ids(decoder, speller(data.tokenizer), special_ids(data.tokenizer), len(ids)),
         ]
         questions = _questions(words, len(ids) + 1, written, 0, word)
         start = next(at for at, one in enumerate(words) if len(ids) in one.tokens)
-        batch = _batch(ids, row, decoder)
+        batch = one_row(ids, row, decoder)
         name_of_row = _named(row) if name == "predict" else f"{name} example {row}"
-        found.append(Asked(name_of_row, batch, words, questions, sides=[("what it wrote", start)], note=_note(written)))
+        note = "; ".join(filter(None, [_note(written), notes.get(row, "")]))
+        found.append(Asked(name_of_row, batch, words, questions, sides=[("what it wrote", start)], note=note))
     return found
 
 
@@ -68,9 +80,9 @@ def ask_masks(student: PreTrainedModel, data: Any, rows: Sequence[int]) -> list[
             )
         with torch.inference_mode():
             best = read(student, to_device(batch, student.device)).logits[0].argmax(dim=-1).tolist()
-        words = words_of_ids(ids, _speller(data), special_ids(data.tokenizer) - {mask})
+        words = words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer) - {mask})
         at = {token: number for number, one in enumerate(words) for token in one.tokens}
-        spell = _speller(data)
+        spell = speller(data.tokenizer)
         questions = [One(best[place], spell([best[place]]).strip(), place, at[place]) for place in places]
         found.append(Asked(_named(row), batch, words, questions))
     return found
@@ -109,32 +121,7 @@ def _source_words(data: Any, ids: Sequence[int], text: str) -> list[Word]:
     if encoding.ids[: len(ids) - 1] == list(ids[:-1]) and encoding.ids:
         words = [word for word in find_words(encoding, [text]) if word.tokens[0] < len(ids) - 1]
         return [*words, Word(data.tokenizer.convert_ids_to_tokens(ids[-1]), (len(ids) - 1,), is_special=True)]
-    return words_of_ids(ids, _speller(data), special_ids(data.tokenizer))
-
-
-def _batch(ids: Sequence[int], row: int, decoder: Sequence[int] | None = None) -> Batch:
-    tokens = torch.tensor([list(ids)])
-    batch = Batch(
-        input_ids=tokens,
-        attention_mask=torch.ones_like(tokens),
-        labels=torch.full_like(tokens, -100),
-        example_id=torch.tensor([row]),
-    )
-    if decoder is not None:
-        batch["decoder_input_ids"] = torch.tensor([list(decoder)])
-        batch["decoder_attention_mask"] = torch.ones_like(batch["decoder_input_ids"])
-        batch["labels"] = torch.full_like(batch["decoder_input_ids"], -100)
-    return batch
-
-
-def _speller(data: Any) -> Any:
-    """Tokens to text, as it is."""
-
-    def spell(ids: Sequence[int]) -> str:
-        text: str = data.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return text
-
-    return spell
+    return words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer))
 
 
 def _note(written: Sequence[int]) -> str:

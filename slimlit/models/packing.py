@@ -35,9 +35,12 @@ def packed_inputs(network: PreTrainedModel, batch: Batch) -> dict[str, Any]:
     if not _is_encoder(network):
         return {"position_ids": positions, "use_cache": False}  # with a cache the borders are not looked for
     config: Any = network.config
-    if config.model_type in _FROM_PADDING:
-        positions = positions + int(config.pad_token_id or 0) + 1
-    return {"position_ids": positions, "attention_mask": _masks(config, batch["segment_ids"])}
+    return {"position_ids": positions + first_position(config), "attention_mask": _masks(config, batch["segment_ids"])}
+
+
+def first_position(config: Any) -> int:
+    """The number that an architecture gives the first token of a text."""
+    return int(config.pad_token_id or 0) + 1 if config.model_type in _FROM_PADDING else 0
 
 
 def _is_encoder(network: PreTrainedModel) -> bool:

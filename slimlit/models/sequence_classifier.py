@@ -130,6 +130,7 @@ class SequenceClassifier(PreTrainedModel):
         labels: Int[Tensor, " batch"] | None = None,
         output_hidden_states: bool = False,
         return_dict: bool = True,
+        position_ids: Int[Tensor, "batch tokens"] | None = None,
     ) -> SequenceClassifierOutput:
         """Logits and pooling weights; hidden states where asked for; the mean cross-entropy where labels are given."""
         given = {"input_ids": input_ids, "inputs_embeds": inputs_embeds}
@@ -141,6 +142,8 @@ class SequenceClassifier(PreTrainedModel):
             attention_mask = torch.ones(tokens.shape[:2], dtype=torch.long, device=tokens.device)
         if token_type_ids is not None and self.takes_token_types:
             inputs["token_type_ids"] = token_type_ids
+        if position_ids is not None:
+            inputs["position_ids"] = position_ids
         encoded = self.encoder(**inputs, attention_mask=attention_mask, output_hidden_states=output_hidden_states)
         visible = attention_mask.bool() if pooling_mask is None else (attention_mask * pooling_mask).bool()
         pooled, weights = self.pooling(encoded.last_hidden_state, visible)

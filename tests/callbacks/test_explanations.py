@@ -15,6 +15,7 @@ from slimlit.losses import SoftTargets
 from slimlit.models import Pretrained, Shrunk
 from slimlit.tasks import SequenceClassification
 from tests.tasks.doubles import make_task, toy_data, toy_teacher, toy_trainer
+from tests.tasks.tagging import make_tagger, toy_tagging
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +121,30 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         Explanations(num_examples=0)
 
 
+def test_a_tagger_is_asked_for_the_first_entity_of_each_sentence(
+    toy_model: Path, toy_sentence_files: Path, tmp_path: Path
+) -> None:
+    seed_everything(1)
+    data, explained = toy_tagging(toy_model, toy_sentence_files), Explanations(num_examples=6)
+    task = make_tagger(Pretrained(str(toy_model)))
+    toy_trainer(tmp_path, max_steps=2, val_check_interval=2, callbacks=[explained]).fit(task, datamodule=data)
+    found = report(tmp_path)
+    assert found["texts"] == "6 validation sentences"
+    assert len(found["history"]) == 1
+    asked = explained._found
+    assert asked is not None
+    assert asked.places is not None
+    for row, place in enumerate(asked.places.tolist()):
+        sentence = int(asked.batch["example_id"][row])
+        first = next(at for at, tag in enumerate(data.splits["validation"].tags[sentence]) if tag != "O")
+        assert int(asked.batch["word_ids"][row, place]) == first
+    with pytest.raises(ValueError, match="Explanations.texts have no tags\nleave texts out"):
+        Explanations(texts=["a film"]).setup(toy_trainer(tmp_path), task, "fit")
+
+
 def test_a_task_of_other_answers_is_refused(tmp_path: Path) -> None:
     class Other(SequenceClassification):
-        kind = "token_classification"  # type: ignore[misc]
+        kind = "causal_lm"  # type: ignore[misc]
 
-    with pytest.raises(ValueError, match="the task is token_classification"):
+    with pytest.raises(ValueError, match="the task is causal_lm, whose words change as it learns"):
         Explanations().setup(toy_trainer(tmp_path), Other(Pretrained("x")), "fit")

@@ -10,6 +10,7 @@ from slimlit.explain.records import (
     Grade,
     Map,
     Shares,
+    Specials,
     TeacherView,
     Tested,
 )
@@ -30,7 +31,7 @@ def an_answer(
     tests = (Tested(0.4, 0.02, 0.1, 0.3), Tested(0.05, 0.3, 0.1, 0.2))
     grades = ("planted truth passed, weights failed", None)
     maps = [
-        Map(name, random.normal(size=len(words)).tolist(), *found)
+        Map(name, random.normal(size=len(words)).tolist(), *found, specials=Specials(-1.25, 0.4))
         for name, *found in zip(METHODS, tests, grades, strict=True)
     ]
     return Answer(says, 0.98, [(says, 0.98), ("negative", 0.02)], is_default, maps, **more)  # type: ignore[arg-type]

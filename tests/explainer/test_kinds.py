@@ -7,20 +7,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import BertForTokenClassification
 
 from slimlit.data import Dialogues, LanguageModelling, Masking
+from slimlit.explain.methods.leave_one_out import LeaveOneOut
+from slimlit.explain.question import Question
 from slimlit.explain.records import Explanation
 from slimlit.explainer import explain_run
 from slimlit.explainer.asked import Wanted
+from slimlit.losses import SoftTargets
 from slimlit.models import Head, Pretrained
 from slimlit.models.network import Network
+from slimlit.models.tokenizers import load_tokenizer
 from slimlit.runs import Run
 from slimlit.tasks import CausalLM, MaskedLM, SequenceClassification
 from slimlit.tasks.base import Task
 from slimlit.text.stop_words import StopWords
+from slimlit.types import Batch
 from tests.tasks.doubles import toy_data
 from tests.tasks.tagging import make_tagger, toy_tagging
+from tests.tasks.test_token_classification import foreign
 from tests.tasks.translators import translations, translator
+
+__all__ = ["foreign"]
 
 
 def explained(task: Task, data: Any, *names: str, **wanted: Any) -> Explanation:
@@ -110,6 +119,28 @@ def test_each_entity_is_asked_at_its_first_word(toy_model: Path, toy_sentence_fi
     assert all(answer.is_wrong for example in wrong.examples for answer in example.answers)
 
 
+def test_a_teacher_of_other_tokens_is_laid_beside_word_by_word(
+    toy_model: Path, toy_sentence_files: Path, foreign: Path
+) -> None:
+    data = toy_tagging(toy_model, toy_sentence_files, teacher_tokenizer=str(foreign))
+    task = make_tagger(Pretrained(str(toy_model)), Pretrained(str(foreign)), SoftTargets())
+    found = explained(task, data, "leave-one-out", text="the director, in quixby", word="quixby")
+    check(found)
+    (example,) = found.examples
+    teacher = example.answers[0].teacher
+    assert teacher is not None
+    ((heat,), words) = ([one.heat for one in teacher.maps], example.words)
+    network, reader = BertForTokenClassification.from_pretrained(foreign).eval(), load_tokenizer(str(foreign))
+    encoded = reader([word.text for word in words if not word.is_special], is_split_into_words=True)
+    place = encoded.word_ids().index(4)
+    ids, number = torch.tensor([encoded["input_ids"]]), data.labels.index(example.answers[0].says)
+    batch = Batch(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids, example_id=torch.zeros(1).long())
+    question = Question(torch.tensor([number]), torch.tensor([place]), "token_classification")
+    own = LeaveOneOut(reader.mask_token_id)(network, batch, question)[0].numpy()
+    expected = [own[[at for at, word in enumerate(encoded.word_ids()) if word == number]].sum() for number in range(5)]
+    np.testing.assert_allclose([heat[at] for at, word in enumerate(words) if not word.is_special], expected, atol=1e-5)
+
+
 def test_each_written_token_of_a_translation_is_asked(toy_translator: Path) -> None:
     task = translator(Pretrained(str(toy_translator / "trained")), num_written=0)
     found = explained(task, translations(toy_translator), "input-gradient", "leave-one-out", text="the old dog sees")
@@ -124,6 +155,17 @@ def test_each_written_token_of_a_translation_is_asked(toy_translator: Path) -> N
         assert not any(answer.maps[0].heat[answer.place :])  # what it says, and what comes later, it has not read
     assert example.attention[0].name == "attention"
     assert len(example.attention) == 3
+
+
+def test_errors_of_a_translator_are_the_texts_whose_references_it_knows_least(toy_translator: Path) -> None:
+    task = translator(Pretrained(str(toy_translator / "trained")), num_written=0)
+    data = translations(toy_translator)
+    found = explained(task, data, "input-gradient", errors=True, num_examples=2)
+    check(found)
+    nats = [float(example.note.split("(")[1].split()[0]) for example in found.examples]
+    assert nats == sorted(nats, reverse=True)
+    row = int(found.examples[0].name.split()[-1])
+    assert found.examples[0].note.startswith(f"expected: {data.references['test'][row][0]} (")
 
 
 def test_each_token_of_a_reply_is_asked(toy_chat_model: Path, tmp_path: Path) -> None:
@@ -147,6 +189,32 @@ def test_a_continuation_is_asked_token_by_token(toy_decoder: Path, toy_text: Pat
     assert text.startswith("the film was 好")
     with pytest.raises(ValueError, match="explain texts: --text or --file"):
         explained(task, data, split="test")
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_errors_of_a_language_model_are_the_words_it_surely_says_otherwise(
+    is_masked: bool, toy_decoder: Path, toy_model: Path, toy_text: Path
+) -> None:
+    model = toy_model if is_masked else toy_decoder
+    masking = {"masking": Masking()} if is_masked else {}
+    data = LanguageModelling(
+        str(toy_text), str(model), validation=str(toy_text), test=str(toy_text), max_length=16, packing=False, **masking
+    )
+    task = (MaskedLM if is_masked else CausalLM)(Pretrained(str(model)))
+    found = explained(task, data, "input-gradient", errors=True, num_examples=2)
+    check(found)
+    nats = [float(example.note.split()[0]) for example in found.examples]
+    assert nats == sorted(nats, reverse=True)
+    assert len(nats) == 2
+    answers = [(example, answer) for example in found.examples for answer in example.answers]
+    assert 0 < len(answers) <= 6
+    assert all(answer.is_wrong for _, answer in answers)
+    for example, answer in answers:
+        assert answer.place is not None
+        if (
+            not is_masked and answer.place < len(example.words) - 1
+        ):  # it is asked where the text itself goes on otherwise
+            assert answer.expected == example.words[answer.place].text
 
 
 def test_a_hidden_word_is_asked_where_it_is_hidden(toy_model: Path, toy_text: Path) -> None:

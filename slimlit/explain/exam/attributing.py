@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from slimlit.explain.exam.removal import trim
 from slimlit.explain.method import Method
 from slimlit.explain.question import Question, ask, input_ids, take
+from slimlit.explain.shortening import trim
 from slimlit.models import PreTrainedModel
 from slimlit.types import Batch
 

@@ -4,7 +4,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from slimlit.explain.exam.removal import Cases, count_units, find_units, read_cases
+from slimlit.explain.exam.cases import Cases, read_cases
+from slimlit.explain.exam.faithfulness import Removal, read_removals
+from slimlit.explain.exam.removal import count_units, find_units
 from slimlit.explain.question import Question
 from slimlit.models import PreTrainedModel
 from slimlit.types import Batch
@@ -20,6 +22,7 @@ def is_default(
     words: Int[Tensor, "batch inputs"] | None = None,
     blank: int | None = None,
     tolerance: float = TOLERANCE,
+    known: Removal | None = None,
 ) -> Bool[np.ndarray, " batch"]:
     """Whether the answer is the network's default: it says it as surely without these words as with them.
 
@@ -28,19 +31,24 @@ def is_default(
 
     Guarantees:
         - where it is true, none of these removals changes the answer's probability by more than ``tolerance``.
+
+    Args:
+        network: whose answers they are.
+        batch: texts.
+        question: what is asked of each.
+        removable: inputs that may be taken away.
+        words: the word each input belongs to.
+        blank: what is read in the stead of an input taken away.
+        tolerance: of probability.
+        known: what :func:`~slimlit.explain.exam.faithfulness.faithfulness` found of the probability with every word and with none;
+            None reads it.
     """
     units = find_units(removable, words)
     counts = count_units(units)
-
-    def change(rows: Int[np.ndarray, " cases"], hidden: Bool[np.ndarray, "cases inputs"]) -> Bool[np.ndarray, " cases"]:
-        """Whether the probability moves, case by case."""
-        cases = Cases(np.concatenate([rows, rows]), np.concatenate([np.zeros_like(hidden), hidden]))
-        whole, left = read_cases(network, batch, question, cases, blank)["probability"].reshape(2, len(rows))
-        return np.asarray(np.abs(whole - left) > tolerance)
-
-    everything = np.arange(len(units))
-    found = ~change(everything, units >= 0)
-    candidates = everything[found & (counts > 1)]
+    if known is None:
+        known = read_removals(network, batch, question, units, [np.zeros_like(units)], [1.0], blank)[0]["probability"]
+    found = np.abs(known.whole - known.empty) <= tolerance
+    candidates = np.flatnonzero(found & (counts > 1))
     rows = np.repeat(candidates, 2 * counts[candidates])
     hidden = np.zeros((len(rows), units.shape[1]), dtype=bool)
     start = 0
@@ -51,5 +59,6 @@ def is_default(
         hidden[ends[0] : ends[1]] = (units[row] >= 0) & (units[row] <= numbers)
         start = ends[1]
     if len(rows):
-        found[rows[change(rows, hidden)]] = False
-    return found
+        said = read_cases(network, batch, question, Cases(rows, hidden), blank)["probability"]
+        found[rows[np.abs(known.whole[rows] - said) > tolerance]] = False
+    return np.asarray(found)

@@ -10,14 +10,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slimlit.explain.exam.attributing import attribute
+from slimlit.explain.exam.cases import MEASURES
 from slimlit.explain.exam.default_answer import is_default
 from slimlit.explain.exam.faithfulness import SHARES, Faithfulness, faithfulness
 from slimlit.explain.exam.grades import Exam, Grade, Lessons
 from slimlit.explain.exam.intervals import Interval, mean_interval
 from slimlit.explain.exam.planted_truth import Lesson, chance_of, find_truth, teach
 from slimlit.explain.exam.planting import Planted, Truth, make_field, plant
-from slimlit.explain.exam.randomisation import compare_with_random
-from slimlit.explain.exam.removal import MEASURES
+from slimlit.explain.exam.randomisation import LEAST_COMPARED, compare_with_random
+from slimlit.explain.exam.ranks import chance_likeness
+from slimlit.explain.exam.removal import count_units, find_units
 from slimlit.explain.exam.table import RANDOM
 from slimlit.explain.method import Method
 from slimlit.explain.question import Question, ask, take
@@ -37,7 +39,8 @@ def examine(
     words: Int[Tensor, "batch inputs"] | None = None,
     blank: int | None = None,
     seed: int = 0,
-    num_compared: int = 32,
+    num_compared: int = 24,
+    num_noises: int = 3,
     truths: Sequence[Truth] = TRUTHS,
     facts: Mapping[str, Any] | None = None,
 ) -> Exam:
@@ -56,6 +59,7 @@ def examine(
         blank: what is read in the stead of a word taken away.
         seed: of everything that is drawn.
         num_compared: texts, from the first, whose maps are compared with those of noise.
+        num_noises: copies of noise.
         truths: planted, each in a copy of its own; none leaves that part out.
         facts: kept in the exam beside ours.
     """
@@ -70,11 +74,14 @@ def examine(
     faithful = faithfulness(network, batch, question, maps, removable, words, blank, seed=seed)
     first = torch.arange(min(num_compared, len(question.classes)), device=removable.device)
     few = take(batch, first), ask(question, first)
-    correlations = compare_with_random(
-        network, *few, methods, removable[first], None if words is None else words[first], seed=seed
-    )
+    seeds = [seed * num_noises + number for number in range(num_noises)]
+    few_words = None if words is None else words[first]
+    correlations = compare_with_random(network, *few, methods, removable[first], few_words, seeds=seeds)
+    counts = count_units(find_units(removable[first], few_words))
+    by_chance = [chance_likeness(int(count)) for count in counts if count >= LEAST_COMPARED]
     lessons, found = find_planted(network, batch, question, methods, removable, seed, truths)
-    default = is_default(network, batch, question, removable, words, blank)
+    some = next(iter(faithful.values()))
+    default = is_default(network, batch, question, removable, words, blank, known=some.own["probability"])
     grades = {
         name: Grade(
             {truth: shares[name] for truth, shares in found.items()},
@@ -85,10 +92,16 @@ def examine(
         for name in methods
     }
     curves = {name: _mean_curve(one.own["probability"].curve, one.num_words) for name, one in faithful.items()}
-    some = next(iter(faithful.values()))
     curves[RANDOM] = _mean_curve(some.random["probability"].curve, some.num_words)
-    known = {"texts": len(question.classes), "compared": len(first), "seed": seed, **(facts or {})}
-    return Exam(grades, curves, [0.0, *SHARES, 1.0], lessons, float(default.mean()), known)
+    known = {
+        "texts": len(question.classes),
+        "compared": len(by_chance),
+        "noises": num_noises,
+        "seed": seed,
+        **(facts or {}),
+    }
+    chance = float(np.mean(by_chance)) if by_chance else 0.0
+    return Exam(grades, curves, [0.0, *SHARES, 1.0], lessons, float(default.mean()), chance, known)
 
 
 def gains_of(found: Faithfulness) -> dict[str, Interval]:

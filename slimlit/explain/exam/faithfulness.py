@@ -7,17 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from slimlit.explain.exam.removal import (
-    MEASURES,
-    Cases,
-    Orders,
-    count_units,
-    draw_ranks,
-    find_units,
-    rank_units,
-    read_cases,
-    sum_by_unit,
-)
+from slimlit.explain.exam.cases import MEASURES, Cases, read_cases
+from slimlit.explain.exam.removal import Orders, count_units, draw_ranks, find_units, rank_units, sum_by_unit
 from slimlit.explain.question import Measure, Question
 from slimlit.models import PreTrainedModel
 from slimlit.types import Batch

@@ -8,7 +8,7 @@ from typing import Any
 from slimlit.explain.exam.intervals import Interval
 
 FOUND = 0.8  # of the planted truth, at the lower end of its interval
-ALIKE = 0.5  # rank correlation with noise, at the upper end: a quarter of what the ranks vary
+ALIKE = 0.5  # rank correlation with noise, without sign, at the upper end: a quarter of what the ranks vary
 PARTS = ("planted truth", "removal", "weights")
 
 
@@ -20,8 +20,8 @@ class Grade:
       the lower end of the interval is :data:`FOUND` or more, for every truth the copy learned; not tested where it learned none.
     - **removal**: what the strongest words cost when they go (comprehensiveness) and keep when they alone stay (sufficiency), more
       than random ones. Passed where the lower end is above 0 for both, in probability and in margin.
-    - **weights**: the rank correlation of the maps with those of the same network turned to noise. Passed where the upper end is
-      below :data:`ALIKE` at every depth.
+    - **weights**: the rank correlation, without sign, of the maps with those of the same network turned to noise, several times.
+      Passed where the upper end is below :data:`ALIKE` at every depth. Random maps have some 0.2, more where texts are short.
 
     No part can stand for another, so they are never added up: a map can be right about the words and not about the network (it
     stays when the weights go), can remove well and miss what decides, can change with the weights and mean nothing.
@@ -87,6 +87,7 @@ class Exam:
         shares: of the words that are gone at each point of a curve.
         lessons: by planted truth.
         default_share: share of the texts whose answer no word matters to (:func:`slimlit.explain.exam.is_default`).
+        noise_chance: what two random maps of the compared texts have in the place of rank correlation without sign.
         facts: how many texts, which seed, and whatever says when the exam has to be taken again.
     """
 
@@ -95,6 +96,7 @@ class Exam:
     shares: list[float]
     lessons: Mapping[str, Lessons]
     default_share: float
+    noise_chance: float
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slimlit.explain.exam.attributing import attribute
+from slimlit.explain.exam.cases import eval_mode
 from slimlit.explain.exam.planting import Field, Planted, Truth, plant
-from slimlit.explain.exam.removal import eval_mode, find_units, rank_units, sum_by_unit
+from slimlit.explain.exam.removal import find_units, rank_units, sum_by_unit
 from slimlit.explain.method import Method
 from slimlit.explain.question import answer
 from slimlit.models import PreTrainedModel

@@ -1,4 +1,4 @@
-"""``rank_correlation``: how alike two maps order the same words."""
+"""``rank_correlation``: how alike two maps order the same words, and what it is by chance."""
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,14 @@ def rank_correlation(one: Float[np.ndarray, " words"], other: Float[np.ndarray, 
     if not first.any() or not second.any():
         return float(first.any() == second.any())
     return float(first @ second / np.sqrt((first @ first) * (second @ second)))
+
+
+def chance_likeness(num_words: int, num_draws: int = 400) -> float:
+    """The mean absolute rank correlation of two random orders of so many words: about ``0.8 / sqrt(num_words - 1)``."""
+    random = np.random.default_rng(num_words)
+    drawn = np.argsort(random.random((num_draws, num_words)), axis=1) - (num_words - 1) / 2
+    straight = np.arange(num_words) - (num_words - 1) / 2
+    return float(np.abs(drawn @ straight).mean() / (straight @ straight))
 
 
 def _ranks(values: Float[np.ndarray, " words"]) -> Float[np.ndarray, " words"]:

@@ -1,21 +1,12 @@
-"""Whole words taken away, the strongest first: units of inputs, their orders, and what the network says without some of them."""
+"""Whole words in the order they are taken away: units of inputs, the strongest first, or in random order."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from slimlit.explain.question import Measure, Question, answer, ask, score, take, without
-from slimlit.models import PreTrainedModel
-from slimlit.types import Batch
-
-MEASURES: tuple[Measure, ...] = ("probability", "margin")
-TOKENS_AT_ONCE = 4096
 Orders = Int[np.ndarray, "batch units"]
 
 
@@ -69,67 +60,3 @@ def rank_units(values: Float[np.ndarray, "batch units"], examples: Sequence[int]
 def draw_ranks(units: Int[np.ndarray, "batch inputs"], examples: Sequence[int], seed: int) -> Orders:
     """A random order of the units."""
     return rank_units(sum_by_unit(torch.zeros(units.shape), units), examples, seed)
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Rows of a batch, each with some of its inputs hidden: what is to be read."""
-
-    rows: Int[np.ndarray, " cases"]
-    hidden: Bool[np.ndarray, "cases inputs"]
-
-
-def read_cases(
-    network: PreTrainedModel, batch: Batch, question: Question, cases: Cases, blank: int | None = None
-) -> dict[Measure, Float[np.ndarray, " cases"]]:
-    """What the network says of the asked answer in each case, in every measure.
-
-    Cases that are the same are read once; short texts together, so many at a time that memory stays bounded.
-    """
-    packed = np.packbits(cases.hidden, axis=1)
-    keys = np.concatenate(
-        [cases.rows[:, None].astype(">u4").view(np.uint8).reshape(len(cases.rows), 4), packed], axis=1
-    )
-    _, first, back = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    lengths = batch["attention_mask"].cpu().numpy().astype(bool)
-    longest = np.where(lengths.any(1), lengths.shape[1] - lengths[:, ::-1].argmax(1), 1)
-    order = np.argsort(-longest[cases.rows[first]], kind="stable")
-    found = {measure: np.zeros(len(first)) for measure in MEASURES}
-    device = batch["input_ids"].device
-    start = 0
-    with eval_mode(network), torch.inference_mode():
-        while start < len(order):
-            length = int(longest[cases.rows[first[order[start]]]])
-            width = length + (batch["decoder_input_ids"].shape[1] if "decoder_input_ids" in batch else 0)
-            places = order[start : start + max(1, TOKENS_AT_ONCE // width)]
-            chosen = first[places]
-            rows = torch.from_numpy(cases.rows[chosen]).to(device)
-            asked = ask(question, rows)
-            part = without(take(batch, rows), torch.from_numpy(cases.hidden[chosen]).to(device), blank)
-            logits = answer(network, trim(part, length), asked)
-            for measure in MEASURES:
-                found[measure][places] = score(logits, asked, measure).double().cpu().numpy()
-            start += len(places)
-    return {measure: values[back.reshape(-1)] for measure, values in found.items()}
-
-
-def trim(batch: Batch, length: int) -> Batch:
-    """The batch without the padding behind ``length`` tokens."""
-    num_tokens = batch["input_ids"].shape[1]
-    parts: dict[str, Any] = dict(batch)
-    for name in ("input_ids", "attention_mask", "token_type_ids", "pooling_mask", "position_ids", "word_ids"):
-        if name in parts and parts[name].shape[1] == num_tokens:
-            parts[name] = parts[name][:, :length]
-    return cast(Batch, parts)
-
-
-@contextmanager
-def eval_mode(network: PreTrainedModel) -> Iterator[None]:
-    """Read the network without dropout; every module's mode is given back."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -40,8 +40,15 @@ def pooling_share(network: PreTrainedModel, batch: Batch, question: Question) ->
     _check_pooling(network, ("attention", "mean"))
     with recorded_shares(network) as found, undisturbed(network, gradients=False):
         read(network, batch)
-    asked = question.classes.view(-1, 1, 1).expand(-1, found[-1].shape[1], 1)
-    return of_readable(batch, question, found[-1].gather(2, asked).squeeze(2))
+    return shares_of_asked(found[-1], batch, question)
+
+
+def shares_of_asked(
+    shares: Float[Tensor, "batch tokens classes"], batch: Batch, question: Question
+) -> Float[Tensor, "batch inputs"]:
+    """Each token's share of the logit asked, of its shares of all logits."""
+    asked = question.classes.view(-1, 1, 1).expand(-1, shares.shape[1], 1)
+    return of_readable(batch, question, shares.gather(2, asked).squeeze(2))
 
 
 def can_share(network: PreTrainedModel) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slimlit.explain.page.markup import clean, number, signed, tag
+from slimlit.explain.page.markup import clean, named, number, signed, tag
 from slimlit.explain.records import Answer, Example, Explanation, Map, Shares
 from slimlit.explain.words import Word
 
@@ -92,25 +92,34 @@ def _method(at: int, answer: Answer, words: Sequence[Word], explanation: Explana
 
 def _spoken(found: Map, words: Sequence[Word]) -> str:
     """A map in words: the strongest for the answer and against it."""
-    order = np.argsort(-np.abs(np.asarray(found.heat)), kind="stable").tolist()
+    heat = found.drawn(words)
+    order = np.argsort(-np.abs(heat), kind="stable").tolist()
     said = []
     for title, sign in (("for it", 1), ("against it", -1)):
-        named = [place for place in order if sign * found.heat[place] > 0][:_SPOKEN]
-        if named:
-            listed = ", ".join(f"{clean(words[place].text)} {signed(found.heat[place])}" for place in named)
+        chosen = [place for place in order if sign * heat[place] > 0][:_SPOKEN]
+        if chosen:
+            listed = ", ".join(f"{named(words[place])} {signed(float(heat[place]))}" for place in chosen)
             said.append(f"{title}: {listed}")
-    return "; ".join(said) or "all words are zero"
+    said = said or ["all words are zero"]
+    if found.specials is not None and found.specials.share >= 0.005:
+        share = f"{100 * found.specials.share:.0f} % of the map"
+        said.append(f"special tokens {signed(found.specials.total)} together ({share}), not drawn")
+    return "; ".join(said)
 
 
 def _shares(exact: Shares, says: str, words: Sequence[Word]) -> str:
     order = np.argsort(-np.abs(np.asarray(exact.shares)), kind="stable").tolist()
+    special = [place for place in order if words[place].is_special]
+    listed = [(words[place].text, exact.weights[place], exact.shares[place]) for place in order if place not in special]
+    if special:
+        sums = (sum(each[place] for place in special) for each in (exact.weights, exact.shares))
+        listed.append((", ".join(words[place].text for place in sorted(special)), *sums))
     rows = "".join(
-        f"<tr><th scope=row>{clean(words[place].text)}<td>{100 * exact.weights[place]:.1f} %<td>{signed(exact.shares[place])}"
-        for place in order
+        f"<tr><th scope=row>{clean(text)}<td>{100 * weight:.1f} %<td>{signed(share)}" for text, weight, share in listed
     )
     total = sum(exact.shares)
     return (
-        f"<details><summary>The logit as an exact sum: {signed(total)} of the words {signed(exact.bias)} bias = {number(exact.logit)}</summary>"
+        f"<details><summary>The logit as an exact sum: {signed(total)} of the tokens {signed(exact.bias)} bias = {number(exact.logit)}</summary>"
         '<div class="scroll"><table class="plain"><thead><tr><th scope=col>word<th scope=col>pooling weight'
         f"<th scope=col>share of the logit of {clean(says)}</thead><tbody>{rows}</tbody><tfoot>"
         f"<tr><th scope=row>sum<td>{100 * sum(exact.weights):.1f} %<td>{signed(total)}<tr><th scope=row>bias<td><td>{signed(exact.bias)}"

@@ -12,11 +12,9 @@ from slimlit.explain.page.markup import clean, language, tag, words_of
 from slimlit.explain.records import Answer, Example, Explanation, Map
 from slimlit.explain.words import Word
 
-BUDGET = 50_000  # bytes of one text, all its maps packed
 
-
-def draw_article(at: int, example: Example, methods: Sequence[str], explanation: Explanation) -> str:
-    """The article of one text, at most :data:`BUDGET` bytes unless its words alone take more."""
+def draw_article(at: int, example: Example, methods: Sequence[str], explanation: Explanation, budget: int) -> str:
+    """The article of one text, of that many bytes at most unless its words alone take more."""
     facts, heats = _facts(example, methods)
     pieces = [
         f'<article id="e{at}" aria-labelledby="h{at}" tabindex="-1">',
@@ -30,7 +28,7 @@ def draw_article(at: int, example: Example, methods: Sequence[str], explanation:
     tail = (
         '<details class="numbers" hidden><summary>All numbers</summary><div class="scroll"></div></details>\n</article>'
     )
-    room = BUDGET - len((rest + _data(facts) + tail).encode()) - 400
+    room = budget - len((rest + _data(facts) + tail).encode()) - 400
     shown, note = _attention(example, room)
     facts["f"] = shown
     panel = ""
@@ -49,9 +47,9 @@ def _facts(example: Example, methods: Sequence[str]) -> tuple[dict[str, Any], li
     scales: list[list[float]] = []
     for answer in example.answers:
         theirs = {one.method: one for one in answer.teacher.maps} if answer.teacher else {}
-        rows = [quantise(np.asarray(one.heat)) for one in answer.maps]
+        rows = [quantise(one.drawn(example.words)) for one in answer.maps]
         none = Map("", [0.0] * len(example.words))
-        rows += [quantise(np.asarray(theirs.get(name, none).heat)) for name in (methods if answer.teacher else ())]
+        rows += [quantise(theirs.get(name, none).drawn(example.words)) for name in (methods if answer.teacher else ())]
         heats.append([np.zeros_like(row).tolist() if answer.is_default else row.tolist() for row, _ in rows])
         scales.append([0.0 if answer.is_default else float(f"{scale:.4g}") for _, scale in rows])
     packed = pack(np.asarray(heats, dtype=np.int8)) if heats else ""
@@ -99,23 +97,17 @@ def _attention(example: Example, room: int) -> tuple[list[dict[str, Any]], str]:
     shown, notes = [], []
     for part in example.attention:
         layers, heads = part.weights.shape[:2]
-        packed = pack_maps(part.weights, room * part.weights.size // max(1, whole) - 120)
+        packed = pack_maps(part.weights, room * part.weights.size // max(1, whole) - 250)
         if packed is None:
             notes.append(
                 f"{part.name}: {layers} layers of {heads} heads over {len(example.words)} words are too large for a page"
             )
             continue
-        if packed.num_heads < heads:
-            notes.append(f"{part.name}: the mean of {heads} heads of each layer; all of them are too large for a page")
-        shown.append(
-            {
-                "n": part.name,
-                "r": part.rows,
-                "c": part.columns,
-                "l": layers,
-                "h": packed.num_heads,
-                "q": packed.levels,
-                "d": packed.text,
-            }
-        )
+        if packed.group > 1:
+            notes.append(
+                f"{part.name}: between groups of {packed.group} neighbouring words; "
+                f"{layers} layers of {heads} heads word by word are too large for a page"
+            )
+        numbers = {"n": part.name, "r": part.rows, "c": part.columns, "l": layers, "h": heads}
+        shown.append({**numbers, "q": packed.levels, "g": packed.group, "d": packed.text})
     return shown, "".join(tag("p", clean(note), "note") for note in notes)

@@ -9,6 +9,7 @@ from slimlit.explain.page.article import draw_article
 from slimlit.explain.page.markup import beginning, clean, tag
 from slimlit.explain.records import Explanation
 
+BUDGET = 50_000  # bytes of a page for each of its texts
 NO_EXAM = "No exam was taken yet: what these methods are worth on this network is not known. Take it:"
 
 
@@ -18,12 +19,10 @@ def draw_page(explanation: Explanation) -> str:
     Guarantees:
         - its one script and its one style stand in it and are named by their hashes in a content security policy that
           allows nothing else;
-        - an example takes 50,000 bytes at most, its attention maps as fine as fit, unless its text alone takes more;
+        - it takes 50,000 bytes an example at most, all attention maps packed as fine as fit, unless a text alone takes more;
         - what is not known (a grade, a teacher, a map too large) is said.
     """
-    style, script = (
-        files(__package__).joinpath(f"page.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")
-    )
+    style, script = (_read(f"page.{ending}") for ending in ("css", "js"))
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
@@ -35,23 +34,31 @@ def draw_page(explanation: Explanation) -> str:
         f"<title>{title}</title>\n<style>{style}</style>\n</head>\n"
     )
     methods = _methods(explanation)
-    articles = [
-        draw_article(number, example, methods, explanation) for number, example in enumerate(explanation.examples, 1)
-    ]
-    body = [
-        '<a class="skip" href="#e1">to the first text</a>' if articles else "",
+    top = [
+        '<a class="skip" href="#e1">to the first text</a>' if explanation.examples else "",
         f"<header>\n<h1>{title}</h1>\n{_what(explanation)}{_exam(explanation)}{_legend()}</header>",
         _chooser(methods),
         _contents(explanation),
-        "<main>\n" + "\n".join(articles) + "\n</main>",
-        "<footer><p>Written by <code>slimlit explain</code>. A map says what spoke for an answer of this network, not what is true of the world.</p></footer>",
+        "<main>",
     ]
-    return (
-        head
-        + "<body>\n"
-        + "\n".join(part for part in body if part)
-        + f"\n<script>{script}</script>\n</body>\n</html>\n"
+    opened = head + "<body>\n" + "\n".join(part for part in top if part)
+    closed = (
+        "</main>\n<footer><p>Written by <code>slimlit explain</code>. A map says what spoke for an answer of this network, "
+        f"not what is true of the world.</p></footer>\n<script>{script}</script>\n</body>\n</html>\n"
     )
+    around = len((opened + closed).encode())
+    budget = BUDGET - -(-around // max(1, len(explanation.examples))) - 1
+    articles = [
+        draw_article(number, example, methods, explanation, budget)
+        for number, example in enumerate(explanation.examples, 1)
+    ]
+    return "\n".join([opened, *articles, closed])
+
+
+def _read(name: str) -> str:
+    """A file beside this one, without its indentation."""
+    lines = files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.strip() for line in lines)
 
 
 def _hash(text: str) -> str:
@@ -99,7 +106,7 @@ def _legend() -> str:
     return (
         f'<p class="legend"><span>against the answer</span><span class="text" aria-hidden="true">{shades}</span><span>for it</span></p>\n'
         "<details><summary>How to read this</summary><ul>"
-        "<li>Full colour is the strongest word of each map; words against the answer are underlined with dots as well.</li>"
+        "<li>Full colour is the strongest word of each map; words against the answer are underlined with dots as well. Special tokens ([CLS], [SEP]) are not coloured: no test takes them away; their sum is said.</li>"
         "<li><b>Comprehensiveness</b>: how much the answer's probability falls when the map's strongest words are taken away (more is better). "
         "<b>Sufficiency</b>: how much it falls when only they are kept (less is better). Both stand beside the mean of random orders of the same words: a row no better than chance explains nothing. Taken away or kept are the first 10 and 30 % of the words, beside three random orders.</li>"
         "<li>The <b>exam</b> grades a method on this very network in three parts that are never added up: whether it finds planted truth, whether what it names matters more than random words, whether it changes when the weights turn to noise. "

@@ -72,9 +72,21 @@ def beginning(example: Example) -> str:
 def number(value: float) -> str:
     """A number with its sign where it is below zero, and as many places as tell something."""
     text = f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    text = text.removeprefix("-") if not float(text) else text
     return text.replace("-", "\N{MINUS SIGN}")
 
 
 def signed(value: float) -> str:
     """A number with its sign."""
-    return number(value) if value < 0 else f"+{number(value)}"
+    text = number(value)
+    return text if text.startswith("\N{MINUS SIGN}") else f"+{text}"
+
+
+def named(word: Word) -> str:
+    """A word among others in a sentence; signs that would be read as the sentence's own are quoted."""
+    text = clean(word.text)
+    return (
+        text
+        if any(sign.isalnum() for sign in word.text)
+        else f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}"
+    )

@@ -75,6 +75,7 @@
     for (const name of ["word", ...lines.map((line) => names[line])]) head.append(make("th", name, { scope: "col" }));
     const body = table.createTBody();
     spans.forEach((span, place) => {
+      if (text.fixed[place].includes("s")) return;
       const made = body.insertRow();
       made.append(make("th", span.textContent, { scope: "row" }));
       for (const line of lines) made.append(make("td", shown((row(text, line)[place] / 127) * facts.s[text.answer][line])));
@@ -89,7 +90,7 @@
     if (box.childNodes.length) return;
     for (const part of text.facts.f) {
       const values = await bytes(part.d);
-      const [rows, columns] = [part.r[1] - part.r[0], part.c[1] - part.c[0]];
+      const [rows, columns] = [part.r, part.c].map(([from, to]) => Math.ceil((to - from) / part.g));
       const head = (layer, number) => values.subarray((layer * part.h + number) * rows * columns, (layer * part.h + number + 1) * rows * columns);
       const grid = make("div", undefined, { class: "grid", role: "group", "aria-label": `${part.n}: layers down, heads across` });
       grid.style.gridTemplateColumns = `repeat(${part.h}, minmax(24px, 64px))`;
@@ -119,20 +120,24 @@
     }
   };
 
-  const named = (part, layer, number) => `layer ${layer + 1}, ` + (part.h > 1 ? `head ${number + 1}` : "all heads");
+  const named = (part, layer, number) => `layer ${layer + 1}, head ${number + 1}`;
 
   const thumbnail = (values, rows, columns, levels) => {
     const canvas = make("canvas", undefined, { width: columns, height: rows, "aria-hidden": "true" });
     const context = canvas.getContext("2d");
     const image = context.createImageData(columns, rows);
-    values.forEach((value, at) => image.data.set([245, 158, 11, (255 * value) / levels], 4 * at));
+    values.forEach((value, at) => image.data.set([245, 158, 11, (255 * value) / levels], 4 * ((at % rows) * columns + Math.floor(at / rows))));
     context.putImageData(image, 0, 0);
     return canvas;
   };
 
   const map = (text, part, values, name) => {
-    const words = text.spans.map((span) => span.textContent);
-    const [rows, columns] = [words.slice(...part.r), words.slice(...part.c)];
+    const grouped = ([from, to]) => {
+      const found = [];
+      for (let at = from; at < to; at += part.g) found.push(text.spans.slice(at, Math.min(to, at + part.g)).map((span) => span.textContent).join(" "));
+      return found;
+    };
+    const [rows, columns] = [grouped(part.r), grouped(part.c)];
     const table = make("table", undefined, { class: "map" });
     table.append(make("caption", `${name}: where each word (row) looked, in per cent of its attention`));
     const head = table.createTHead().insertRow();
@@ -143,7 +148,7 @@
       const made = body.insertRow();
       made.append(make("th", word, { scope: "row" }));
       columns.forEach((other, column) => {
-        const root = values[line * columns.length + column] / part.q;
+        const root = values[column * rows.length + line] / part.q;
         const cell = made.insertCell();
         cell.style.setProperty("--l", (8 * root).toFixed(2));
         cell.title = `${word} \u2192 ${other}: ${(100 * root * root).toFixed(1)} %`;
@@ -186,6 +191,11 @@
     });
     document.documentElement.dataset.ready = "1";
   };
+
+  const closed = () => document.querySelectorAll("details:not([open]):not(.heads):not(.numbers)");
+  let opened = [];
+  addEventListener("beforeprint", () => (opened = [...closed()]).forEach((one) => (one.open = true)));
+  addEventListener("afterprint", () => opened.forEach((one) => (one.open = false)));
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || ["SELECT", "TEXTAREA"].includes(event.target.tagName)) return;

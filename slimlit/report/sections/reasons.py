@@ -26,7 +26,8 @@ def _drawn(example: dict[str, Any]) -> Html | None:
         return None
     is_default = bool(answers[0].get("is_default"))
     words, heat = dicts(example, "words"), [number(value) or 0.0 for value in maps[0].get("heat") or []]
-    full = max(map(abs, heat), default=0.0) or 1.0
+    drawn = [abs(value) for word, value in zip(words, heat, strict=False) if not word.get("is_special")]
+    full = max(drawn, default=0.0) or 1.0
     parts: list[Part] = []
     for word, value in zip(words, heat, strict=False):
         if not word.get("is_special"):

@@ -148,6 +148,9 @@ def test_an_interval_holds_its_mean_and_narrows_with_more_examples() -> None:
         assert one.low < one.mean < one.high
     assert (wide.high - wide.low) > 2 * (narrow.high - narrow.low)
     assert narrow.high - narrow.low == pytest.approx(2 * 1.96 / 20, rel=0.2)  # of a mean of 400 with deviation 1
+    by_seed = mean_interval(np.stack([values - 1.0, values, values + 1.0], axis=1))  # seeds that differ widen it
+    assert by_seed.mean == pytest.approx(narrow.mean)
+    assert by_seed.high - by_seed.low > 3 * (narrow.high - narrow.low)
     with pytest.raises(ValueError, match="no examples"):
         mean_interval(np.zeros(0))
 

@@ -71,7 +71,8 @@ def test_the_sure_method_finds_the_truth_and_a_random_one_does_not(exam: Exam) -
     assert exam.grades["leave-one-out"].passed["planted truth"]
     assert not exam.grades["random"].passed["planted truth"]
     assert not exam.grades["random"].passed["removal"]
-    assert exam.facts == {"texts": 8, "compared": 8, "seed": 0, "split": "toy"}
+    assert exam.facts == {"texts": 8, "compared": 8, "noises": 3, "seed": 0, "split": "toy"}
+    assert 0.1 < exam.noise_chance < 0.4
 
 
 def test_an_exam_survives_its_file(exam: Exam) -> None:

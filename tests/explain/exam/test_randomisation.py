@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slimlit.explain.exam.randomisation import compare_with_random, randomise
+from slimlit.explain.exam.ranks import chance_likeness
 from slimlit.explain.method import Method
 from slimlit.explain.methods import METHODS
 from slimlit.explain.question import Question, removable
@@ -48,12 +49,35 @@ def test_a_map_that_never_asks_the_network_stays_and_an_honest_one_does_not(clas
     assert set(found["spell"]) == {"head and top layer", "every weight"}
     for values in found["spell"].values():
         np.testing.assert_allclose(values, 1.0)
-    assert abs(found["leave-one-out"]["every weight"].mean()) < 0.5
+    assert found["leave-one-out"]["every weight"].mean() < 0.5
 
 
-def test_texts_of_fewer_than_three_words_are_not_compared(classifier: PreTrainedModel) -> None:
+def test_a_map_upside_down_is_the_same_map_and_each_noise_is_another(classifier: PreTrainedModel) -> None:
+    batch, question = texts(rows=8)
+    calls: list[int] = []
+
+    def turned(network: PreTrainedModel, batch: Batch, question: Question) -> Float[Tensor, "batch inputs"]:
+        calls.append(id(network))
+        return spell(network, batch, question) * (1.0 if network is classifier else -1.0)
+
+    may_go = removable(batch, question, SPECIAL)
+    found = compare_with_random(classifier, batch, question, {"turned": turned}, may_go, depths=(None,), seeds=(0, 1))
+    np.testing.assert_allclose(found["turned"]["every weight"], np.ones((8, 2)))
+    honest = {"leave-one-out": METHODS["leave-one-out"]}
+    by_seed = compare_with_random(classifier, batch, question, honest, may_go, depths=(None,), seeds=(0, 1))
+    values = by_seed["leave-one-out"]["every weight"]
+    assert (values >= 0).all()
+    assert not np.allclose(values[:, 0], values[:, 1])
+
+
+def test_by_chance_maps_are_as_alike_as_random_orders() -> None:
+    assert chance_likeness(3) == pytest.approx((2 * 1.0 + 4 * 0.5) / 6, abs=0.05)
+    assert chance_likeness(50) == pytest.approx(0.8 / 7, rel=0.1)
+
+
+def test_texts_of_fewer_than_six_words_are_not_compared(classifier: PreTrainedModel) -> None:
     batch, question = texts()
-    few = removable(batch, question, SPECIAL) & (torch.arange(24) < 3)
+    few = removable(batch, question, SPECIAL) & (torch.arange(24) < 6)
     few[0] = removable(batch, question, SPECIAL)[0]
     found = compare_with_random(classifier, batch, question, {"spell": spell}, few, depths=(None,))
     assert len(found["spell"]["every weight"]) == 1
