@@ -38,11 +38,18 @@ class Side:
             found.append({name: some[name].astype(np.int64) for name in ("input_ids", "attention_mask")})
         return found, order
 
+    def logits(self, texts: list[str], max_length: int) -> Any:
+        """What it says of each text, in their order."""
+        batches, order = self.batches(texts, max_length, True)
+        said = np.concatenate([np.asarray(self.say(batch)) for batch in batches])
+        found = np.empty_like(said)
+        found[order] = said
+        return found
+
     def right(self, texts: Texts, labels: list[str], max_length: int) -> int:
         """How many texts it gets right."""
-        batches, order = self.batches(texts.texts, max_length, True)
-        said = np.concatenate([np.asarray(self.say(batch)).argmax(axis=1) for batch in batches])
-        return int((said == np.asarray([labels.index(str(texts.labels[row])) for row in order])).sum())
+        said = self.logits(texts.texts, max_length).argmax(axis=1)
+        return int((said == np.asarray([labels.index(str(label)) for label in texts.labels])).sum())
 
     @property
     def num_bytes(self) -> int:

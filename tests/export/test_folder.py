@@ -47,11 +47,16 @@ def test_a_disk_with_too_little_room_is_refused_beforehand(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sigterm_leaves_nothing_half_written_and_the_next_export_removes_what_a_killed_one_left(tmp_path: Path) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as stop, whole_or_none(tmp_path / "b", 0) as folder:
+def write_and_end(place: Path) -> None:
+    with whole_or_none(place, 0) as folder:
         (folder / "model").write_text("half")
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_leaves_nothing_half_written_and_the_next_export_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        write_and_end(tmp_path / "b")
     assert stop.value.code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is before
