@@ -187,7 +187,7 @@ def _config(run: Run, asked: Compression, folder: Path, kind: str, has_words: bo
         model["teacher"] = {"class_path": name, "init_args": settings}
         model["loss"] = _SOFT if kind.endswith("classification") else _WORDS
     else:
-        trainer["callbacks"] = None  # of training, and there is none
+        trainer |= {"callbacks": None, "num_sanity_val_steps": 0}  # of training, and there is none
     if asked.weights != "float32":
         kept = {
             "bits": 4 if asked.weights == "int4" else 8,

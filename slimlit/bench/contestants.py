@@ -26,6 +26,7 @@ class Contestant:
         kind: of the task's head.
         labels: the classes.
         num_bytes: of its files, weights, tokenizer and settings; None where they are not in one folder.
+        plan: folder of the plan by which it reads the tokens of a student of fewer words; None where it reads its own.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Contestant:
     kind: str
     labels: list[str]
     num_bytes: int | None
+    plan: str | None = None
 
     def text(self) -> str:
         """All of it as JSON."""
@@ -54,14 +56,16 @@ def contestants_of(
     """
     found, told = [], []
     said = config["model"]["init_args"].get("teacher") or {}
-    is_whole = str(said.get("class_path", "")).endswith(".Pretrained")
-    teacher = said.get("init_args", {}).get("source") if is_whole else None
+    settings = said.get("init_args", {})
+    is_known = str(said.get("class_path", "")).endswith((".Pretrained", ".FewerWords"))
+    teacher, plan = (settings.get("source"), settings.get("plan")) if is_known else (None, None)
     if teacher is None:
-        told.append("teacher: the run has none that reads its tokens as it was saved; bench the run it is of")
+        told.append("teacher: the run has none that reads its tokens; bench the run it is of")
     elif teacher.startswith(("/", ".", "~", "runs/")) and not Path(teacher).expanduser().exists():
         told.append(f"teacher: {teacher} is not there")
     else:
-        found.append(Contestant("teacher", "torch", teacher, "fp32", kind, labels, _bytes_of(Path(find(teacher)))))
+        size = _bytes_of(Path(find(teacher)))
+        found.append(Contestant("teacher", "torch", teacher, "fp32", kind, labels, size, plan))
     whole = _bytes_of(run.student)
     weights = sum(file.stat().st_size for file in run.student.iterdir() if file.suffix in _WEIGHTS)
     half = None if whole is None else whole - weights // 2

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from transformers import GenerationMixin, PreTrainedModel
 
+from slimlit.compress import FewerWords
 from slimlit.export.runtimes import open_export
 from slimlit.models import Head, Pretrained, read
 from slimlit.models.network import Kind
@@ -28,7 +29,9 @@ class Network:
     def __init__(self, contestant: dict[str, Any]) -> None:
         head = Head(contestant["labels"], cast(Kind, contestant["kind"]))
         precision = torch.bfloat16 if contestant["precision"] == "bf16" else torch.float32
-        self.model: PreTrainedModel = Pretrained(contestant["source"]).build(head).to(precision).eval()
+        source, plan = contestant["source"], contestant["plan"]
+        whole = Pretrained(source) if plan is None else FewerWords(source, plan)
+        self.model: PreTrainedModel = whole.build(head).to(precision).eval()
 
     def open(self, num_threads: int) -> Answer:
         """It, on so many threads."""

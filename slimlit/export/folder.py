@@ -2,6 +2,9 @@
 
 import errno
 import shutil
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,9 @@ from slimlit import runs
 @contextmanager
 def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
     """A fresh folder to write in, which becomes ``place`` at the end and is gone where the block fails.
+
+    SIGTERM ends the block with status 143 and cleans up too. What a killed process (SIGKILL, no power) leaves as ``NAME.unfinished``
+    the next export to the same place removes.
 
     Args:
         place: in the place of which an older export may stand.
@@ -31,7 +37,8 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
                 _full(place, f"about {num_bytes / 2**20:.0f} MiB are needed and {free / 2**20:.0f} are free")
             )
         new.mkdir()
-        yield new
+        with _ended_by_sigterm():
+            yield new
         runs.replace_folder(new, place)
     except BaseException as problem:
         shutil.rmtree(new, ignore_errors=True)
@@ -41,6 +48,18 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
         if _is_full(problem):
             raise ValueError(_full(place, str(problem).splitlines()[0])) from problem
         raise
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _is_full(problem: BaseException) -> bool:

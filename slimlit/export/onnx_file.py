@@ -28,9 +28,22 @@ def write_onnx(network: PreTrainedModel, sample: Sample, folder: Path, is_int8: 
             from slimlit.export.onnx_int8 import quantise
 
             quantise(program)
+    add_as_sums(program.graph)
     name_axes(program.graph)
     save_onnx(program, folder / "model.onnx")
     return outputs_of(network)
+
+
+def add_as_sums(graph: "onnx_ir.Graph") -> None:  # type: ignore[name-defined]
+    """Write what is added before a LayerNormalization as ``Sum``: the same numbers, and ONNX Runtime leaves it alone.
+
+    ``Add`` and LayerNormalization it puts together into an operator that took 2.0 ms where the two alone take 0.4 (1,024 rows of 384
+    in one thread, ONNX Runtime 1.32): a quarter of the time of an int8 student.
+    """
+    for node in graph:
+        before = node.inputs[0].producer() if node.op_type == "LayerNormalization" else None
+        if before is not None and before.op_type == "Add":
+            before.op_type = "Sum"
 
 
 def name_axes(graph: "onnx_ir.Graph") -> None:  # type: ignore[name-defined]

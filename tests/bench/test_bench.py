@@ -153,6 +153,10 @@ def test_what_is_there_is_found_and_what_is_not_is_told(tmp_path: Path) -> None:
     assert by_name["student"].num_bytes == 1000 + len('{"model_type": "bert"}')
     assert by_name["student bf16"].num_bytes == by_name["student"].num_bytes - 500
     assert told[0] == "teacher: ./gone is not there"
+    settings = {"source": str(run.folder), "plan": "plan"}
+    config = {"model": {"init_args": {"teacher": {"class_path": "slimlit.compress.FewerWords", "init_args": settings}}}}
+    cut, _ = contestants_of(run, config, "sequence_classification", ["a", "b"])
+    assert (cut[0].name, cut[0].source, cut[0].plan) == ("teacher", str(run.folder), "plan")
     assert any(line.startswith("strange: ") and "damaged" in line for line in told)
     assert "onnx-int8" in by_name or any(line.startswith("onnx-int8: needs onnxruntime; type: pip") for line in told)
 

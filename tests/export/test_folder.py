@@ -1,6 +1,8 @@
 """An exported folder is whole or not there."""
 
 import errno
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,22 @@ def test_a_disk_with_too_little_room_is_refused_beforehand(tmp_path: Path) -> No
     with pytest.raises(ValueError, match="MiB are needed"), whole_or_none(tmp_path / "b", 2**60):
         pytest.fail("nothing may be written")
     assert list(tmp_path.iterdir()) == []
+
+
+def write_and_end(place: Path) -> None:
+    with whole_or_none(place, 0) as folder:
+        (folder / "model").write_text("half")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_leaves_nothing_half_written_and_the_next_export_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        write_and_end(tmp_path / "b")
+    assert stop.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before
+    (tmp_path / "b.unfinished").mkdir()
+    with whole_or_none(tmp_path / "b", 0):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
