@@ -24,6 +24,7 @@ from slimlit.export.sample import draw_sample, one_text
 from slimlit.export.targets import Order, Target, find_target
 from slimlit.export.writing import Writer, count_other_words, stops_of
 from slimlit.models import Head
+from slimlit.models.quantised import restore_modules
 from slimlit.runs import Run
 from slimlit.tasks.base import Task
 
@@ -91,13 +92,10 @@ def export_run(run: Run, task: Task, data: TextModule, wish: Wish) -> tuple[Card
     target, allowed, place = find_target(wish.to, wish.precision, task.kind), wish.allowed, wish.place(run)
     if wish.max_texts < 1:
         raise ValueError(f"--max_texts is {wish.max_texts}; expected 1 or more, and 256 to learn much")
-    if "quantization_config" in json.loads((run.student / "config.json").read_text(encoding="utf-8")):
-        raise ValueError(
-            f"the weights of run {run.name!r} are rounded already, in a form that slimlit alone reads\n"
-            "export the run it was made of, with --precision int8"
-        )
     data.setup("validate")
     network = task.student_network.build(Head(list(data.labels), task.kind)).eval()
+    if "quantization_config" in network.config.to_dict():
+        restore_modules(network)
     sample = draw_sample(data.splits["validation"], task.kind, wish.max_texts)
     needed = 2 * sum(file.stat().st_size for file in run.student.iterdir())
     card = Card(wish.name, run.name, {}, describe(sample), {}, None, {}, allowed=allowed)

@@ -8,6 +8,7 @@ import numpy as np
 from slimlit.export.sample import Array, Inputs
 from slimlit.models.network import Kind
 
+WORDS = ("causal_lm", "masked_lm", "seq2seq_lm")
 BLOCK = 256  # numbers of a cosine, at least: a text of two classes has two, and no angle to speak of near the boundary
 
 
@@ -22,7 +23,8 @@ class Comparison:
 
     A cosine is taken over at least 256 numbers in a row: the logits of one place where it has so many classes, of as many texts
     in a row as make 256 where it has fewer (of two classes, near the boundary, a difference in the third digit turns two logits
-    anywhere, though it says nothing). That of single places is counted beside it.
+    anywhere, though it says nothing). That of single places is counted beside it. Logits of words are taken less their mean, which
+    softmax does not see: a shift that all words share is no difference.
     """
 
     kind: Kind
@@ -39,6 +41,8 @@ class Comparison:
     def add(self, inputs: Inputs, labels: Array, reference: dict[str, Array], exported: dict[str, Array]) -> None:
         """Count one batch."""
         ours, theirs = (self._places(inputs, labels, one["logits"]) for one in (reference, exported))
+        if self.kind in WORDS:
+            ours, theirs = (one - one.mean(axis=1, keepdims=True) for one in (ours, theirs))
         if ours.shape != theirs.shape:
             raise ValueError(f"the export answers {theirs.shape} numbers where the network answers {ours.shape}")
         self.num_places += len(ours)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from slimlit.export.giants import part_giants
 from slimlit.export.onnx_file import name_axes, save_onnx
 from slimlit.export.sample import Sample
 from slimlit.export.tracing import quietly_traced
@@ -26,7 +27,7 @@ def write_generator(network: PreTrainedModel, sample: Sample, folder: Path, is_i
     ids = torch.from_numpy(sample.batches[0]["input_ids"][:1, :1]).expand(2, 7).clone()
     mask = torch.ones_like(ids)
     mask[0, :3] = 0  # a padded prompt, or the mask would be traced away
-    network = copy.copy(network)
+    network = part_giants(network) if is_int8 else copy.copy(network)
     with quietly_traced():
         settings = copy.deepcopy(network.generation_config)
         settings.eos_token_id = None  # the traced words are no text: nothing may end them
@@ -36,9 +37,9 @@ def write_generator(network: PreTrainedModel, sample: Sample, folder: Path, is_i
         )
         program: onnx_ir.Model = OnnxExporter().export(*stages["decode"], OnnxConfig(dynamic=True)).program
         if is_int8:
-            from slimlit.export.onnx_int8 import quantise
+            from slimlit.export.onnx_int8_fine import quantise_finely
 
-            quantise(program)
+            quantise_finely(program)
     names = [str(output.name) for output in program.graph.outputs]
     given = {str(one.name) for one in program.graph.inputs}
     if not {name.replace(NEXT, PAST) for name in names[1:]} <= given or names[0] != "logits":

@@ -19,8 +19,10 @@ CODE = "modeling_slimlit.py"
 
 
 def write_hub(network: PreTrainedModel, student: Path, folder: Path) -> None:
-    """Copy a finished student; beside a text classifier of ours, its code in one plain file that ``trust_remote_code`` reads."""
+    """Copy a finished student, or save it where its weights were rounded and now are plain; beside a text classifier of ours, its code in one plain file that ``trust_remote_code`` reads."""
     shutil.copytree(student, folder, dirs_exist_ok=True)
+    if "quantization_config" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+        network.save_pretrained(folder)
     if not isinstance(network, SequenceClassifier):
         return
     shutil.copyfile(Path(examples.__file__).with_name(CODE), folder / CODE)

@@ -8,6 +8,7 @@ import onnx_ir as ir
 from slimlit.export.sample import Array
 
 LEAST_SIZE = 1024  # weights smaller than this stay in float32: there is nothing to save
+LEAST_SIDE = 8  # neither do weights of fewer rows or columns
 _GELU_LEAST = (
     -0.17
 )  # GELU is never below -0.16998; so its outputs fill all 256 steps, where a symmetric scale leaves half unused
@@ -57,11 +58,14 @@ class Quantiser:
         integers, scales, sums = found
         q_x, s_x, least = self.row(x)
         zero = self.constant("zero_point", np.array(128 if least is None else 0, np.uint8))
-        whole = self.add("Cast", [self.add("MatMulInteger", [q_x, integers, zero])], to=ir.DataType.FLOAT)
-        result = self.add("Mul", [self.add("Mul", [whole, s_x]), scales])
+        result = self.add("Mul", [self.add("Mul", [self.multiply(q_x, integers, zero), s_x]), scales])
         if least is not None:
             result = self.add("Add", [result, self.constant(f"{w.name}_shift", (least * sums).astype(np.float32))])
         self.replace(node, result)
+
+    def multiply(self, q_x: ir.Value, integers: ir.Value, zero: ir.Value) -> ir.Value:
+        """The product of integers, as float32."""
+        return self.add("Cast", [self.add("MatMulInteger", [q_x, integers, zero])], to=ir.DataType.FLOAT)
 
     def look_up(self, node: ir.Node) -> None:
         """Rows of a stored table."""
@@ -177,7 +181,7 @@ def _is_big(value: ir.Value) -> bool:
     stored = value.const_value
     return (
         value.is_initializer() and stored is not None and stored.dtype == ir.DataType.FLOAT and len(stored.shape) == 2
-        and stored.size >= LEAST_SIZE
+        and stored.size >= LEAST_SIZE and min(stored.numpy().shape) >= LEAST_SIDE
     )  # fmt: skip
 
 

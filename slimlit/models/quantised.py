@@ -126,6 +126,33 @@ def tie_modules(network: Any) -> None:
         one.codes, one.step = other.codes, other.step
 
 
+def restore_modules(network: PreTrainedModel) -> None:
+    """Put plain modules with the restored weights in the place of quantised ones; tied ones stay tied, what needs slimlit is gone.
+
+    Guarantees:
+        - it says what it said, where states were not rounded.
+    """
+    for name, module in list(network.named_modules()):
+        if not isinstance(module, QuantisedLinear | QuantisedEmbedding):
+            continue
+        weight = module.weight.detach().float()
+        new: nn.Linear | nn.Embedding
+        if isinstance(module, QuantisedLinear):
+            new = nn.Linear(module.in_features, module.out_features, module.bias is not None)
+            new.bias = module.bias
+        else:
+            new = nn.Embedding(module.num_embeddings, module.embedding_dim, module.padding_idx)
+        new.weight = nn.Parameter(weight)
+        network.set_submodule(name, new.train(module.training))
+    ties: dict[str, str] = network.slimlit_ties
+    for name, source in ties.items():
+        network.get_submodule(name).weight = network.get_submodule(source).weight
+    tied = {f"{name}.weight": f"{source}.weight" for name, source in ties.items()}
+    network.all_tied_weights_keys = {**(network.all_tied_weights_keys or {}), **tied}
+    del network.config.quantization_config
+    network.hf_quantizer = None
+
+
 @register_quantization_config(METHOD)
 class QuantisedConfig(QuantizationConfigMixin):
     """What ``config.json`` says of a quantised network: ``quantization_config: {quant_method: slimlit, bits, activations}``."""

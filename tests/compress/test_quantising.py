@@ -12,7 +12,7 @@ from slimlit.compress import quantise
 from slimlit.compress.pruning import count
 from slimlit.compress.quantising import feel_rounding
 from slimlit.models.pretrained import quiet_files
-from slimlit.models.quantised import Activations, QuantisedEmbedding, QuantisedLinear
+from slimlit.models.quantised import Activations, QuantisedEmbedding, QuantisedLinear, restore_modules
 from slimlit.models.rounding import Bits, quantise_rows, restore_rows, rounded
 from slimlit.models.seen_words import train_all_words, train_seen_words
 from tests.compress.networks import IDS, MAKERS, make, run
@@ -44,6 +44,18 @@ def test_tied_tables_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
         small.save_pretrained(tmp_path)
         loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert loaded.lm_head.codes is loaded.model.embed_tokens.codes
+
+
+@pytest.mark.parametrize("name", ["llama", "t5", "marian"])
+def test_restored_weights_say_what_the_rounded_ones_said_and_stay_tied(name: str) -> None:
+    small = quantise(make(name), 4)
+    said = run(small)
+    restore_modules(small)
+    torch.testing.assert_close(run(small), said, atol=1e-6, rtol=0)
+    assert "quantization_config" not in small.config.to_dict()
+    assert not any(isinstance(one, QuantisedLinear | QuantisedEmbedding) for one in small.modules())
+    shared = small.slimlit_ties
+    assert all(small.get_submodule(one).weight is small.get_submodule(other).weight for one, other in shared.items())
 
 
 @pytest.mark.parametrize(("bits", "width"), [(8, 12), (4, 12), (4, 64)])
