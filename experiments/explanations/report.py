@@ -16,7 +16,7 @@ def main() -> None:
     results = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
     for name, result in results.items():
         exams = [exam_of(one) for one in result["exams"]]
-        chance = " and ".join(f"{one.noise_chance:.2f}" for one in exams)
+        chance = " and ".join(f"{one.noise_chance or 0:.2f}" for one in exams)
         seconds = " and ".join(f"{one['CPU seconds']:.0f}" for one in result["exams"])
         facts = ", ".join(f"{key} {value}" for key, value in exams[0].facts.items() if key != "seed")
         print(f"{name}\n\n{table(exams)}\n\n{facts}; random maps have {chance}; {seconds} CPU s\n")

@@ -87,7 +87,8 @@ class Exam:
         shares: of the words that are gone at each point of a curve.
         lessons: by planted truth.
         default_share: share of the texts whose answer no word matters to (:func:`slimlit.explain.exam.is_default`).
-        noise_chance: what two random maps of the compared texts have in the place of rank correlation without sign.
+        noise_chance: what two random maps of the compared texts have in the place of rank correlation without sign;
+            None of an exam by the rule before, with sign.
         facts: how many texts, which seed, and whatever says when the exam has to be taken again.
     """
 
@@ -96,7 +97,7 @@ class Exam:
     shares: list[float]
     lessons: Mapping[str, Lessons]
     default_share: float
-    noise_chance: float
+    noise_chance: float | None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

@@ -37,10 +37,9 @@ def notes_of(exam: Exam) -> list[str]:
         else f"{name}: not tested, the copy learned it only to {one.accuracy:.2f}"
         for name, one in exam.lessons.items()
     ]
-    notes.append(
-        f"noise: rank correlation without sign over {exam.facts.get('noises')} copies turned to noise; random maps have "
-        f"{exam.noise_chance:.2f}"
-    )
+    if exam.noise_chance is not None:
+        copies = f"noise: rank correlation without sign over {exam.facts.get('noises')} copies turned to noise"
+        notes.append(f"{copies}; random maps have {exam.noise_chance:.2f}")
     return [*notes, f"no word matters to the answer of {100 * exam.default_share:.0f} % of the texts"]
 
 

@@ -74,6 +74,7 @@ def test_the_sure_method_finds_the_truth_and_a_random_one_does_not(exam: Exam) -
     assert not exam.grades["random"].passed["planted truth"]
     assert not exam.grades["random"].passed["removal"]
     assert exam.facts == {"texts": 8, "compared": 8, "noises": 2, "seed": 0, "split": "toy"}
+    assert exam.noise_chance is not None
     assert 0.1 < exam.noise_chance < 0.4
 
 
