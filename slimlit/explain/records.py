@@ -14,22 +14,24 @@ LEAST_GAIN = 0.01  # of a probability; less is told from chance by nobody
 
 @dataclass(frozen=True)
 class Tested:
-    """How faithful one map is, beside random orders of the same words; all four are drops of the answer's probability.
+    """How faithful one map is, beside random orders of the same words; all are of the answer's probability.
 
     Comprehensiveness is the drop where the map's first words are taken away (more is better), sufficiency where only they are
-    kept (less is better).
+    kept (less is better). ``luck`` is what both together gain over the mean of random orders in one of twenty of these, over all
+    answers that were explained together.
     """
 
     comprehensiveness: float
     sufficiency: float
     random_comprehensiveness: float
     random_sufficiency: float
+    luck: float = 0.0
 
     @property
     def beats_random(self) -> bool:
-        """Whether it is better than chance in both, by more than what counts as a change at all."""
+        """Whether it is better than chance in both, by more than what counts as a change at all, and together by more than luck."""
         gains = self.comprehensiveness - self.random_comprehensiveness, self.random_sufficiency - self.sufficiency
-        return min(gains) > LEAST_GAIN
+        return min(gains) > LEAST_GAIN and sum(gains) > self.luck
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,16 @@ def test_a_section_without_anything_to_show_is_not_there(tmp_path: Path) -> None
     assert sections(write_page(run).read_text(encoding="utf-8")) == ["training", "quality", "explanations"]
 
 
+def test_errors_that_were_explained_are_shown_where_no_list_of_wrong_answers_was_kept(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    for file in run.reports.glob("*-worst.*"):
+        file.unlink()
+    page = draw_page(read_run(run))
+    assert "errors" in sections(page)
+    assert "so fine" in text_of(page)
+    assert "test example 2" in text_of(page)
+
+
 def test_a_teacher_tested_on_other_texts_is_not_compared(tmp_path: Path) -> None:
     teacher = write_run(tmp_path / "teacher")
     (teacher.reports / "data-test.json").write_text('{"test file": {"source": "other.csv"}}')
