@@ -129,11 +129,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Grade:
-    """What the exam found of a method on this run: its grade, and why in words."""
+    """What the exam found of a method on this run: its grade, why in words, and what that rests on."""
 
     method: str
     grade: str
     why: str
+    basis: str = ""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,14 @@ def an_explanation() -> Explanation:
             an_example("text 4", long, an_answer(long), layers=6, heads=12),
             an_example("text 5", english, *(an_answer(english, english[at].text, at, place=at) for at in (1, 2, 5))),
         ],
-        [Grade("input-gradient", "planted truth passed, weights failed", "planted truth passed (97 %)")],
+        [
+            Grade(
+                "input-gradient",
+                "planted truth passed, weights failed",
+                "planted truth passed (97 %)",
+                "it rests on 9 texts",
+            )
+        ],
         "runs/teacher",
         ["The first 5 of 9 texts."],
     )

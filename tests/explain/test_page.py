@@ -85,6 +85,7 @@ def test_every_drawn_row_carries_its_test_beside_random_and_its_grade(page: str)
     assert "better than random" in first
     assert "no better than random" in first
     assert "exam: planted truth passed, weights failed" in first
+    assert "The exam: it rests on 9 texts." in page
     assert "exam: not in it" in first
 
 

@@ -94,7 +94,9 @@ def _exam(explanation: Explanation) -> str:
     )
     head = "<tr><th scope=col>method</th><th scope=col>grade</th><th scope=col>numbers</th></tr>"
     table = f'<div class="scroll"><table class="plain told"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-    return f"<details><summary>The exam of the methods on this run</summary>{table}</details>\n"
+    bases = dict.fromkeys(one.basis for one in explanation.grades if one.basis)
+    said = "".join(tag("p", clean(f"The exam: {basis}."), "note") for basis in bases)
+    return f"<details><summary>The exam of the methods on this run</summary>{table}{said}</details>\n"
 
 
 def _legend() -> str:
