@@ -76,7 +76,7 @@ def test_json_is_all_that_is_written_to_the_output(capsys: pytest.CaptureFixture
         "sufficiency",
         "random_comprehensiveness",
         "random_sufficiency",
-        "luck",
+        "luckiest",
     }
     assert "attention" not in found["examples"][0]
     assert Path("three.html").is_file()

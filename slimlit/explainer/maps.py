@@ -1,9 +1,7 @@
 """Maps of questions: each method's, tested against random orders beside it; the teacher's; the exact shares; attention."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -14,12 +12,11 @@ from slimlit.explain.question import removable
 from slimlit.explain.records import Answer, AttentionPart, Map, Shares, Tested
 from slimlit.explainer.asked import Asked, Chunk, by_word, chunks, of_specials, on_device, own_inputs, units_of
 from slimlit.explainer.looking import Look, attention_parts, heats_of, look
-from slimlit.explainer.luck import find_luck, num_orders
 from slimlit.explainer.networks import Networks
 from slimlit.explainer.teacher_view import ask_teacher, view
 from slimlit.models.tokenizers import special_ids
 
-SHARES = (0.1, 0.3)  # of the words taken away or kept in the test of one map
+SHARES, NUM_RANDOM = (0.2,), 12  # of the words taken away or kept in the test of one map; random orders beside it
 _NUM_LIKELY = 5
 
 
@@ -27,45 +24,28 @@ def answer_all(networks: Networks, examples: Sequence[Asked]) -> list[tuple[list
     """The answers of each example, in the order of its questions, with their maps; and where the student looked in its text."""
     found: dict[tuple[int, int], Answer] = {}
     looked: dict[int, list[AttentionPart]] = {}
-    gains: list[Float[np.ndarray, "draws batch"]] = []  # of random orders
-    num_random = num_orders(sum(len(asked.questions) for asked in examples))
     for chunk in chunks(examples, networks.kind, networks.pad):
         here = on_device(chunk, networks.device)
         seen = look(networks.student, here.batch, here.question, with_maps=True)
-        found |= dict(zip(chunk.where, _answers(networks, examples, here, seen, num_random, gains), strict=True))
+        found |= dict(zip(chunk.where, _answers(networks, examples, here, seen), strict=True))
         for row, (number, _) in enumerate(chunk.where):
             if number not in looked:
                 looked[number] = attention_parts(seen, row, examples[number])
-    luck = find_luck(gains)
     return [
-        ([_told(found[number, question], luck) for question in range(len(asked.questions))], looked.get(number, []))
+        ([found[number, question] for question in range(len(asked.questions))], looked.get(number, []))
         for number, asked in enumerate(examples)
     ]
 
 
-def _told(answer: Answer, luck: float) -> Answer:
-    """The answer, its tests knowing what luck gives."""
-    maps = [one if one.tested is None else replace(one, tested=replace(one.tested, luck=luck)) for one in answer.maps]
-    return replace(answer, maps=maps)
-
-
-def _answers(
-    networks: Networks,
-    examples: Sequence[Asked],
-    chunk: Chunk,
-    seen: Look,
-    num_random: int,
-    gains: list[Float[np.ndarray, "draws batch"]],
-) -> Iterator[Answer]:
+def _answers(networks: Networks, examples: Sequence[Asked], chunk: Chunk, seen: Look) -> Iterator[Answer]:
     student, batch, question = networks.student, chunk.batch, chunk.question
     asked = [examples[number] for number, _ in chunk.where]
     may_go = removable(batch, question, special_ids(networks.tokenizer))
     num_tokens = batch["input_ids"].shape[1]
     units = units_of(asked, batch).to(may_go.device)
     heats = heats_of(student, networks.methods, batch, question, seen)
-    tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank, SHARES, num_random)
+    tests = faithfulness(student, batch, question, heats, may_go, units, networks.blank, SHARES, NUM_RANDOM)
     known = next(iter(tests.values())).own["probability"] if tests else None
-    gains += [one.lucky_gains() for one in list(tests.values())[:1]]  # the random orders of all methods are the same
     defaults = is_default(student, batch, question, may_go, units, networks.blank, known=known)
     probabilities = torch.softmax(seen.logits, dim=-1)
     shares = seen.shares if networks.is_sum else None
@@ -94,11 +74,22 @@ def _map(
     name: str, heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int, test: Faithfulness, row: int
 ) -> Map:
     inputs = own_inputs(heat, example, num_tokens)
-    own, random = test.own["probability"], test.random["probability"]
-    parts = (own.comprehensiveness, own.sufficiency, random.comprehensiveness, random.sufficiency)
-    tested = Tested(*(float(part[row]) for part in parts))
+    tested = tested_of(test, row)
     heat_of_words = by_word(inputs, example.words).tolist()
     return Map(name, heat_of_words, tested, specials=of_specials(inputs, example.words))
+
+
+def tested_of(test: Faithfulness, row: int) -> Tested:
+    """The test of one map, in probability."""
+    own, mean = test.own["probability"], test.random["probability"]
+    drawn = [one["probability"] for one in test.draws]
+    return Tested(
+        float(own.comprehensiveness[row]),
+        float(own.sufficiency[row]),
+        float(mean.comprehensiveness[row]),
+        float(mean.sufficiency[row]),
+        max(float(one.comprehensiveness[row] - one.sufficiency[row]) for one in drawn),
+    )
 
 
 def _exact(

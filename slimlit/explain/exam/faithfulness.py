@@ -74,12 +74,6 @@ class Faithfulness:
         """How much more of the answer the strongest words keep than random ones; above zero is better than chance."""
         return np.asarray(self.random[measure].sufficiency - self.own[measure].sufficiency)
 
-    def lucky_gains(self, measure: Measure = "probability") -> Float[np.ndarray, "draws batch"]:
-        """What each random order gained over the others, comprehensiveness and sufficiency together: what luck alone gives."""
-        both = np.stack([one[measure].comprehensiveness - one[measure].sufficiency for one in self.draws])
-        others = (both.sum(axis=0) - both) / max(1, len(both) - 1)
-        return np.asarray(both - others)
-
     def area(self, measure: Measure = "probability") -> Float[np.ndarray, " batch"]:
         """The area under the deletion curve minus that of random orders; below zero is better than chance."""
         counts = np.maximum(self.num_words, 1)[:, None]
