@@ -11,10 +11,11 @@ from slimlit.explain.methods.integrated_gradients import IntegratedGradients
 from slimlit.explain.methods.leave_one_out import LeaveOneOut
 from slimlit.explain.methods.pooling import has_attention_pooling
 from slimlit.explain.records import Example, Explanation, Grade
-from slimlit.explainer.asked import Asked, Wanted, check_word
+from slimlit.explainer.asked import Asked, Wanted
 from slimlit.explainer.labels import ask_classes, ask_tags
 from slimlit.explainer.maps import answer_all
 from slimlit.explainer.networks import Networks
+from slimlit.explainer.one_word import check_word
 from slimlit.explainer.texts import read_given, read_own
 from slimlit.explainer.worst import ask_worst
 from slimlit.explainer.writing import ask_continuations, ask_masks, ask_translations
