@@ -190,18 +190,19 @@ class SlimCLI(LightningCLI):
                 settings["ckpt_path"] = str(self.run.last)
             elif _is_first_process():
                 MetricsFile(self.run.metrics).keep_before(0)  # nothing was saved yet: from the beginning
-        if _is_first_process():
-            runs.write(self.run.config, self.config_text())
         try:
+            if _is_first_process():
+                runs.write(self.run.config, self.config_text())
             self.trainer.fit(model, datamodule=datamodule, **settings)
         except BaseException:
             for logger in self.trainer.loggers:
-                logger.finalize("failed")
+                with suppress(OSError):  # a disk that is full is what stopped it
+                    logger.finalize("failed")
             if self.trainer.is_global_zero:
                 if self.trainer.global_step > directory.first_step:
                     print(f"\nthe run is kept; continue it: {self.run.resume_command()}", file=sys.stderr)
                 elif before is None:
-                    shutil.rmtree(self.run.folder)
+                    shutil.rmtree(self.run.folder, ignore_errors=True)
                     with suppress(OSError):  # other runs are there
                         self.run.folder.parent.rmdir()
                 else:

@@ -33,7 +33,11 @@ def test_an_older_export_stays_where_a_new_one_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "problem",
-    [OSError(errno.ENOSPC, "No space left on device"), Exception("I/O error: No space left on device (os error 28)")],
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EFBIG, "File too large"),
+        Exception("I/O error: No space left on device (os error 28)"),
+    ],
 )
 def test_a_full_disk_is_a_clear_line_and_nothing_is_half_written(tmp_path: Path, problem: Exception) -> None:
     with pytest.raises(ValueError, match="no room on the disk"):
