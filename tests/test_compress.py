@@ -1,8 +1,10 @@
 """``slimlit compress`` makes a run of a run: with a smaller student, its tokenizer, its ledger and its config, by an ordinary fit."""
 
 import json
+import os
 import resource
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -168,6 +170,32 @@ def test_a_full_disk_is_told_in_two_lines_and_leaves_nothing(verb: str, capsys: 
     assert "File too large" in said
     assert len(said.splitlines()) <= 4
     assert not Path("runs/full").exists()
+
+
+def end_by_sigterm(*_: object) -> None:
+    assert Path("runs/ended/plan/plan.json").is_file()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_while_it_chooses_leaves_nothing_and_a_plan_that_a_killed_one_left_is_in_nobodys_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("slimlit.compressor.write_choices", end_by_sigterm)
+        assert compress("ended", "--feed_forward", "0.5", "--score", "weights") == 143
+    assert not Path("runs/ended").exists()
+    shutil.copytree("runs/words/plan", "runs/ended/plan")
+    assert compress("ended", "--feed_forward", "0.5", "--score", "weights") == 0
+
+
+def test_a_folder_that_is_no_run_stays_and_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/mine").mkdir()
+    Path("runs/mine/notes.txt").write_text("mine")
+    assert compress("mine", "--heads", "0.5") == 2
+    said = capsys.readouterr().err
+    assert "is no run: it has no config.yaml" in said
+    assert "--resume" not in said
+    assert Path("runs/mine/notes.txt").is_file()
 
 
 def test_a_run_that_is_not_finished_is_told(capsys: pytest.CaptureFixture[str]) -> None:
