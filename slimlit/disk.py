@@ -26,8 +26,8 @@ def is_full(problem: BaseException) -> bool:
 
 
 def no_room(place: object, said: object) -> str:
-    """The line that tells it: of the place, and what was said of it."""
-    return f"no room on the disk for {place}: {str(said).splitlines()[0]}"
+    """The line that tells it: of the place, where it is known, and what was said of it."""
+    return f"no room on the disk{f' for {place}' if place else ''}: {str(said).splitlines()[0]}"
 
 
 @contextmanager

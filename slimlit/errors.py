@@ -63,7 +63,7 @@ def explain(problem: Exception, arguments: list[str]) -> str:
 
 def _explain(problem: Exception, arguments: list[str]) -> str:
     if is_full(problem) and not isinstance(problem, ValueError):
-        return f"{no_room(getattr(problem, 'filename', None) or 'what is written', problem)}\nmake room, and try again"
+        return f"{no_room(getattr(problem, 'filename', None), problem)}\nmake room, and try again"
     if isinstance(problem, FileNotFoundError) and problem.filename is not None:
         return missing_file(str(problem.filename))
     settings = read_command_line(arguments[1:])

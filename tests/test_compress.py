@@ -166,7 +166,7 @@ def test_a_full_disk_is_told_in_two_lines_and_leaves_nothing(verb: str, capsys: 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, known)
     said = capsys.readouterr().err
-    assert "error: no room on the disk for" in said
+    assert "error: no room on the disk: " in said
     assert "File too large" in said
     assert len(said.splitlines()) <= 4
     assert not Path("runs/full").exists()
