@@ -1,6 +1,7 @@
 """``whole_or_none``: a folder written beside its place and moved there when it is good; nothing half-written stays, whatever happens."""
 
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,9 @@ _WAYS = "make room, or name another place: --output FOLDER"
 def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
     """A fresh folder to write in, which becomes ``place`` at the end and is gone where the block fails.
 
-    SIGTERM ends the block with status 143 and cleans up too. What a killed process (SIGKILL, no power) leaves as ``NAME.unfinished``
-    the next export to the same place removes.
+    SIGTERM ends the block with status 143 and cleans up too. What a killed process (SIGKILL, no power) leaves as
+    ``NAME.slimlit-unfinished`` the next export to the same place removes; no other folder is touched. Its files may be read by
+    whoever may read the folder.
 
     Args:
         place: in the place of which an older export may stand.
@@ -25,7 +27,7 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
     Raises:
         ValueError: the disk is full.
     """
-    new = place.with_name(place.name + ".unfinished")
+    new = place.with_name(place.name + ".slimlit-unfinished")
     shutil.rmtree(new, ignore_errors=True)
     parents = [folder for folder in (place.parent, *place.parent.parents) if not folder.exists()]
     try:
@@ -37,6 +39,10 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
         new.mkdir()
         with ended_by_sigterm():
             yield new
+        mode = stat.S_IMODE(new.stat().st_mode) & 0o666  # safetensors lets the owner alone read what it writes
+        for path in new.rglob("*"):
+            if path.is_file():
+                path.chmod(mode)
         runs.replace_folder(new, place)
     except BaseException as problem:
         shutil.rmtree(new, ignore_errors=True)
@@ -46,6 +52,12 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
         if is_full(problem):
             raise ValueError(f"{no_room(place, problem)}\n{_WAYS}") from problem
         raise
+
+
+def expected_bytes(num_weights: int, student: Path, is_int8: bool) -> int:
+    """About what an export takes: a byte or four for each weight, a tenth for scales and graph, and what else is beside the weights."""
+    others = sum(file.stat().st_size for file in student.iterdir() if file.is_file() and file.suffix != ".safetensors")
+    return round(1.1 * num_weights * (1 if is_int8 else 4)) + others + 2**20
 
 
 def bytes_of(folder: Path) -> dict[str, int]:
