@@ -299,7 +299,7 @@ class SlimCLI(LightningCLI):
             runs.write(new.reports / "compress.json", json.dumps({**report, "file_bytes": sizes}, indent=2) + "\n")
             print(f"model.safetensors: {sizes[0] / 1e6:.1f} MB before, {sizes[1] / 1e6:.1f} MB now")
         except BaseException:
-            if not new.last.exists() and not new.student.exists():
+            if not new.config.is_file():  # else its fit said that it is kept
                 shutil.rmtree(new.folder, ignore_errors=True)
             raise
 
