@@ -13,7 +13,7 @@ from slimlit.data import TextModule
 from slimlit.export import examples
 from slimlit.export.card import Card, describe, measures_of, table_of
 from slimlit.export.comparison import Comparison
-from slimlit.export.folder import bytes_of, whole_or_none
+from slimlit.export.folder import bytes_of, expected_bytes, whole_or_none
 from slimlit.export.gate import ALLOWABLE, judge
 from slimlit.export.latency import time_side_by_side
 from slimlit.export.metric import score
@@ -97,7 +97,7 @@ def export_run(run: Run, task: Task, data: TextModule, wish: Wish) -> tuple[Card
     if "quantization_config" in network.config.to_dict():
         restore_modules(network)
     sample = draw_sample(data.splits["validation"], task.kind, wish.max_texts)
-    needed = 2 * sum(file.stat().st_size for file in run.student.iterdir())
+    needed = expected_bytes(network.num_parameters(), run.student, wish.precision == "int8")
     card = Card(wish.name, run.name, {}, describe(sample), {}, None, {}, allowed=allowed)
     try:
         with whole_or_none(place, needed) as folder:
