@@ -71,7 +71,13 @@ def test_json_is_all_that_is_written_to_the_output(capsys: pytest.CaptureFixture
     found = json.loads(capsys.readouterr().out)
     assert len(found["examples"]) == 3
     tested = found["examples"][0]["answers"][0]["maps"][0]["tested"]
-    assert set(tested) == {"comprehensiveness", "sufficiency", "random_comprehensiveness", "random_sufficiency"}
+    assert set(tested) == {
+        "comprehensiveness",
+        "sufficiency",
+        "random_comprehensiveness",
+        "random_sufficiency",
+        "luckiest",
+    }
     assert "attention" not in found["examples"][0]
     assert Path("three.html").is_file()
     assert "The first 3 of 64 texts" in found["notes"][0]
@@ -125,6 +131,7 @@ def test_the_exam_is_kept_and_its_grades_stand_beside_the_maps(
         (["--text", "  "], "nothing of --text"),
         (["--text", "a", "--num_examples", "0"], "expected 1 or more"),
         (["--text", "a", "--methods", "magic"], "'magic' is no method"),
+        (["--text", "a", "--methods", "all,magic"], "'magic' is no method"),
         (["--text", "a", "--split", "tset"], "tset"),
         (["--file", "nothing.csv"], "no such file: nothing.csv"),
     ],

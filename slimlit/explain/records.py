@@ -14,22 +14,28 @@ LEAST_GAIN = 0.01  # of a probability; less is told from chance by nobody
 
 @dataclass(frozen=True)
 class Tested:
-    """How faithful one map is, beside random orders of the same words; all four are drops of the answer's probability.
+    """How faithful one map is, beside random orders of the same words; all are of the answer's probability.
 
     Comprehensiveness is the drop where the map's first words are taken away (more is better), sufficiency where only they are
-    kept (less is better).
+    kept (less is better). The random ones are means of
+    random orders; ``luckiest`` is the largest comprehensiveness less sufficiency of one of them.
     """
 
     comprehensiveness: float
     sufficiency: float
     random_comprehensiveness: float
     random_sufficiency: float
+    luckiest: float
 
     @property
     def beats_random(self) -> bool:
-        """Whether it is better than chance in both, by more than what counts as a change at all."""
+        """Whether it is better than chance in both, by more than what counts as a change, and in their sum than every random order.
+
+        Guarantees:
+            - of random maps, one in thirteen is called better at most, beside twelve random orders.
+        """
         gains = self.comprehensiveness - self.random_comprehensiveness, self.random_sufficiency - self.sufficiency
-        return min(gains) > LEAST_GAIN
+        return min(gains) > LEAST_GAIN and self.comprehensiveness - self.sufficiency > self.luckiest
 
 
 @dataclass(frozen=True)
@@ -127,11 +133,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Grade:
-    """What the exam found of a method on this run: its grade, and why in words."""
+    """What the exam found of a method on this run: its grade, why in words, and what that rests on."""
 
     method: str
     grade: str
     why: str
+    basis: str = ""
 
 
 @dataclass(frozen=True)

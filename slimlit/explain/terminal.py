@@ -55,9 +55,10 @@ def _tests(found: Map, explanation: Explanation) -> str:
     parts = [found.method]
     if found.tested is not None:
         test = found.tested
-        parts.append(f"comprehensiveness {test.comprehensiveness:.3f} (random {test.random_comprehensiveness:.3f})")
-        parts.append(f"sufficiency {test.sufficiency:.3f} (random {test.random_sufficiency:.3f})")
-        parts.append("better than random" if test.beats_random else "no better than random")
+        means = test.random_comprehensiveness, test.random_sufficiency
+        parts.append(f"comprehensiveness {test.comprehensiveness:.3f} (random {means[0]:.3f})")
+        parts.append(f"sufficiency {test.sufficiency:.3f} (random {means[1]:.3f})")
+        parts.append("better than random" if test.beats_random else "not told from random")
     missing = "not taken yet (--exam)" if explanation.grades is None else "not in it"
     parts.append(f"exam: {found.grade or missing}")
     return "; ".join(parts)

@@ -8,7 +8,7 @@ import torch
 
 from slimlit import runs
 from slimlit.explain.exam import Exam, draw_exam, examine, table_of
-from slimlit.explain.exam.table import summary_of
+from slimlit.explain.exam.table import rests_on, summary_of
 from slimlit.explain.question import removable
 from slimlit.explain.records import Grade
 from slimlit.explainer.asked import Asked, Wanted, chunks, on_device, units_of
@@ -77,4 +77,4 @@ def read_grades(run: Run) -> list[Grade] | None:
         raise ValueError(f"{file}: {problem}") from problem
     if exam.facts.get("weights") != weights_of(run):
         return None
-    return [Grade(name, summary_of(grade), str(grade)) for name, grade in exam.grades.items()]
+    return [Grade(name, summary_of(grade), str(grade), rests_on(exam.facts)) for name, grade in exam.grades.items()]

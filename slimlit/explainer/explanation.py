@@ -15,6 +15,7 @@ from slimlit.explainer.asked import Asked, Wanted
 from slimlit.explainer.labels import ask_classes, ask_tags
 from slimlit.explainer.maps import answer_all
 from slimlit.explainer.networks import Networks
+from slimlit.explainer.one_word import check_word
 from slimlit.explainer.texts import read_given, read_own
 from slimlit.explainer.worst import ask_worst
 from slimlit.explainer.writing import ask_continuations, ask_masks, ask_translations
@@ -25,7 +26,9 @@ from slimlit.tasks.base import Task
 
 QUICK = (FAST, "pooling-share")  # one backward pass; exact sums
 DEFAULT = (*QUICK, SURE)  # and each word taken away, which costs a pass a word: for one text that is labelled
-TAGGERS = (SURE,)  # alone passed every part of the exam on every tagger (experiments/explanations)
+SURE_ALONE = frozenset(
+    {"token_classification", "seq2seq_lm"}
+)  # the fast one fails the exam there (docs/explanations.md)
 
 
 def explain_run(
@@ -54,13 +57,15 @@ def explain_run(
     name, rows, notes = read_wanted(data, wanted, task)
     student, teacher = load_networks(task, data, device, notes)
     is_one = len(rows) == 1 and bool(data.labels)
-    chosen = names or (TAGGERS if task.kind == "token_classification" else DEFAULT if is_one else QUICK)
+    chosen = names or ((SURE,) if task.kind in SURE_ALONE else DEFAULT if is_one else QUICK)
     methods = chosen_methods(student, task, data, chosen, bool(names))
     is_sum = task.kind == "sequence_classification" and has_attention_pooling(student)
     networks = Networks(
         student, teacher, task.kind, data.tokenizer, data.labels, methods, is_sum, *_reader(data, methods)
     )
     asked = ask(student, task, data, name, rows, wanted)
+    if wanted.word is not None:
+        check_word(wanted.word, asked)
     if not asked:
         raise ValueError(
             "nothing to explain: " + ("no answer on these texts is wrong" if wanted.errors else "no text was found")
@@ -126,13 +131,11 @@ def chosen_methods(
     """
     special = special_ids(data.tokenizer)
     fitting = methods_for(student, task.kind, data.tokenizer.mask_token_id, special)
-    if list(names) == ["all"]:
-        return fitting
-    unknown = [name for name in names if name not in fitting]
+    unknown = [name for name in names if name not in fitting and name != "all"]
     if unknown and strict:
         why = "does not fit this network" if unknown[0] in METHODS else "is no method"
         raise ValueError(f"--methods: {unknown[0]!r} {why}\nexpected all, or of: {', '.join(fitting)}")
-    return {name: fitting[name] for name in names if name in fitting}
+    return fitting if "all" in names else {name: fitting[name] for name in names if name in fitting}
 
 
 def ask(student: PreTrainedModel, task: Task, data: Any, name: str, rows: Sequence[int], wanted: Wanted) -> list[Asked]:

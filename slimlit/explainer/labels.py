@@ -78,7 +78,7 @@ def ask_tags(
         if errors is not None:
             chosen = wrong
         elif word is not None:
-            chosen = [place for place in places if split.sentences[row][numbers[place]] == word]
+            chosen = [place for place in places if split.sentences[row][numbers[place]].casefold() == word.casefold()]
         else:
             chosen = [place for place in places if data.labels[best[place]].startswith("B-")]
             if not chosen and places and len(rows) == 1:
@@ -89,10 +89,13 @@ def ask_tags(
         candidates = sorted((one for one in candidates if one[3]), key=lambda one: (-one[0], one[1]))[:errors]
     else:
         candidates.sort(key=lambda one: one[1])
-    return [_sentence(data, name, row, batch, questions) for _, row, batch, questions in candidates]
+    lacking = "no entity is found here" if word is None else f"{word!r} is no word of it"
+    return [_sentence(data, name, row, batch, questions, lacking) for _, row, batch, questions in candidates]
 
 
-def _sentence(data: Any, name: str, row: int, batch: Any, questions: Sequence[tuple[int, int, str | None]]) -> Asked:
+def _sentence(
+    data: Any, name: str, row: int, batch: Any, questions: Sequence[tuple[int, int, str | None]], if_none: str
+) -> Asked:
     split, tokenizer = data.splits[name], data.tokenizer
     numbers, sentence = batch["word_ids"][0].tolist(), split.sentences[row]
     tokens = tokenizer.convert_ids_to_tokens(batch["input_ids"][0].tolist())
@@ -102,7 +105,7 @@ def _sentence(data: Any, name: str, row: int, batch: Any, questions: Sequence[tu
     theirs = None if data.teacher_tokenizer is None else _in_their_tokens(data, row, sentence, numbers, words)
     lacking = len(sentence) - len({number for number in numbers if number >= 0})
     notes = [f"{lacking} words are not shown: the tokenizer drops them, or they are cut off"] if lacking else []
-    notes += [] if questions else ["no entity is found here"]
+    notes += [] if questions else [if_none]
     return Asked(_named(name, row), batch, words, asked, note="; ".join(notes), theirs=theirs)
 
 

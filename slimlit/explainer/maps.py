@@ -16,7 +16,7 @@ from slimlit.explainer.networks import Networks
 from slimlit.explainer.teacher_view import ask_teacher, view
 from slimlit.models.tokenizers import special_ids
 
-SHARES, NUM_RANDOM = (0.1, 0.3), 3  # of the words taken away or kept in the test of one map; random orders beside it
+SHARES, NUM_RANDOM = (0.2,), 12  # of the words taken away or kept in the test of one map; random orders beside it
 _NUM_LIKELY = 5
 
 
@@ -74,11 +74,22 @@ def _map(
     name: str, heat: Float[Tensor, " inputs"], example: Asked, num_tokens: int, test: Faithfulness, row: int
 ) -> Map:
     inputs = own_inputs(heat, example, num_tokens)
-    own, random = test.own["probability"], test.random["probability"]
-    parts = (own.comprehensiveness, own.sufficiency, random.comprehensiveness, random.sufficiency)
-    tested = Tested(*(float(part[row]) for part in parts))
+    tested = tested_of(test, row)
     heat_of_words = by_word(inputs, example.words).tolist()
     return Map(name, heat_of_words, tested, specials=of_specials(inputs, example.words))
+
+
+def tested_of(test: Faithfulness, row: int) -> Tested:
+    """The test of one map, in probability."""
+    own, mean = test.own["probability"], test.random["probability"]
+    drawn = [one["probability"] for one in test.draws]
+    return Tested(
+        float(own.comprehensiveness[row]),
+        float(own.sufficiency[row]),
+        float(mean.comprehensiveness[row]),
+        float(mean.sufficiency[row]),
+        max(float(one.comprehensiveness[row] - one.sufficiency[row]) for one in drawn),
+    )
 
 
 def _exact(

@@ -26,7 +26,8 @@ def ask_continuations(
         ids = [*read_first, *written]
         words = words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer))
         questions = _questions(words, len(read_first), written, len(read_first) - 1, word)
-        sides = [("what it wrote", questions[0].word or 0)] if questions else []
+        start = next((at for at, one in enumerate(words) if len(read_first) in one.tokens), None)
+        sides = [] if start is None else [("what it wrote", start)]
         found.append(Asked(_named(row), one_row(ids, row), words, questions, sides=sides, note=_note(written)))
     return found
 
@@ -108,7 +109,7 @@ def _questions(
     found = []
     for number, token in enumerate(written):
         word = at[start + number]
-        if only is None or words[word].text == only:
+        if only is None or words[word].text.casefold() == only.casefold():
             found.append(One(token, words[word].text, first_place + number, word))
     return found
 

@@ -28,7 +28,7 @@ def an_answer(
     words: list[Word], says: str = "positive", seed: int = 0, is_default: bool = False, **more: object
 ) -> Answer:
     random = np.random.default_rng(seed)
-    tests = (Tested(0.4, 0.02, 0.1, 0.3), Tested(0.05, 0.3, 0.1, 0.2))
+    tests = (Tested(0.4, 0.02, 0.1, 0.3, 0.2), Tested(0.4, 0.02, 0.1, 0.3, 0.4))
     grades = ("planted truth passed, weights failed", None)
     maps = [
         Map(name, random.normal(size=len(words)).tolist(), *found, specials=Specials(-1.25, 0.4))
@@ -60,7 +60,14 @@ def an_explanation() -> Explanation:
             an_example("text 4", long, an_answer(long), layers=6, heads=12),
             an_example("text 5", english, *(an_answer(english, english[at].text, at, place=at) for at in (1, 2, 5))),
         ],
-        [Grade("input-gradient", "planted truth passed, weights failed", "planted truth passed (97 %)")],
+        [
+            Grade(
+                "input-gradient",
+                "planted truth passed, weights failed",
+                "planted truth passed (97 %)",
+                "it rests on 9 texts",
+            )
+        ],
         "runs/teacher",
         ["The first 5 of 9 texts."],
     )

@@ -83,8 +83,9 @@ def test_every_drawn_row_carries_its_test_beside_random_and_its_grade(page: str)
     assert "comprehensiveness 0.400 (random 0.100)" in first
     assert "sufficiency 0.020 (random 0.300)" in first
     assert "better than random" in first
-    assert "no better than random" in first
+    assert "not told from random" in first
     assert "exam: planted truth passed, weights failed" in first
+    assert "The exam: it rests on 9 texts." in page
     assert "exam: not in it" in first
 
 

@@ -111,9 +111,13 @@ def test_each_entity_is_asked_at_its_first_word(toy_model: Path, toy_sentence_fi
     found = explained(task, data, "input-gradient", text="the director, in quixby")
     check(found)
     assert [word.text for word in found.examples[0].words] == ["[CLS]", "the", "director", ",", "in", "quixby", "[SEP]"]
-    one = explained(task, again, "input-gradient", text="the director, in quixby", word="quixby")
+    one = explained(task, again, "input-gradient", text="the director, in quixby", word="Quixby")
     (answer,) = one.examples[0].answers
     assert answer.place == 5
+    with pytest.raises(
+        ValueError, match="--word 'quix' is no word that is answered here; there are: the, director, ,, in, quixby"
+    ):
+        explained(task, toy_tagging(toy_model, toy_sentence_files), text="the director, in quixby", word="quix")
     wrong = explained(task, data, "input-gradient", errors=True, num_examples=2)
     check(wrong)
     assert all(answer.is_wrong for example in wrong.examples for answer in example.answers)
@@ -143,6 +147,8 @@ def test_a_teacher_of_other_tokens_is_laid_beside_word_by_word(
 
 def test_each_written_token_of_a_translation_is_asked(toy_translator: Path) -> None:
     task = translator(Pretrained(str(toy_translator / "trained")), num_written=0)
+    found = explained(task, translations(toy_translator), text="the old dog sees")
+    assert [one.method for one in found.examples[0].answers[0].maps] == ["leave-one-out"]
     found = explained(task, translations(toy_translator), "input-gradient", "leave-one-out", text="the old dog sees")
     check(found)
     (example,) = found.examples
@@ -184,6 +190,10 @@ def test_a_continuation_is_asked_token_by_token(toy_decoder: Path, toy_text: Pat
     task = CausalLM(Pretrained(str(toy_decoder)), generation={"max_new_tokens": 4})
     found = explained(task, data, text="the film was 好")
     check(found)
+    with pytest.raises(ValueError, match="--word 'nowhere' is no word that is answered here; there are: "):
+        explained(
+            task, LanguageModelling(str(toy_text), str(toy_decoder), max_length=32), text="the film", word="nowhere"
+        )
     words = found.examples[0].words
     text = "".join(word.text if word.is_glued else f" {word.text}" for word in words).strip()
     assert text.startswith("the film was 好")

@@ -39,7 +39,7 @@ def test_what_was_measured_of_reasons_exports_and_speed_is_told(tmp_path: Path) 
     said = text_of(write_page(write_run(tmp_path / "run")).read_text(encoding="utf-8"))
     for told in (
         "input-gradient passed 0.90 failed 0.90 not tested 3.5 ms",
-        "No word matters to the answer of 25 % of the texts.",
+        "No word matters to the answer of 25 % of the texts. It rests on 90 texts; 24 of them compared with 3 copies of noise; seed 0.",
         "Reasons at step 20 mean 95 % comprehensiveness +0.900 +0.800 to +1.000",
         "student fp32 70 kB 12.5 MiB 80.0 % 3.25 ms",
         "onnx-int8 30 kB accuracy 0.7900 accuracy 0.8000 1 of 9 0.99900 1.5 ms - flips",
@@ -54,6 +54,16 @@ def test_a_section_without_anything_to_show_is_not_there(tmp_path: Path) -> None
     assert sections(write_page(run).read_text(encoding="utf-8")) == []
     run.metrics.write_text(METRICS)
     assert sections(write_page(run).read_text(encoding="utf-8")) == ["training", "quality", "explanations"]
+
+
+def test_errors_that_were_explained_are_shown_where_no_list_of_wrong_answers_was_kept(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    for file in run.reports.glob("*-worst.*"):
+        file.unlink()
+    page = draw_page(read_run(run))
+    assert "errors" in sections(page)
+    assert "so fine" in text_of(page)
+    assert "test example 2" in text_of(page)
 
 
 def test_a_teacher_tested_on_other_texts_is_not_compared(tmp_path: Path) -> None:

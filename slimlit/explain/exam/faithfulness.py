@@ -57,12 +57,14 @@ class Faithfulness:
         num_words: of each example; where it is 0, all numbers are those of the whole.
         own: by measure, in the attribution's order.
         random: by measure, mean over random orders.
+        draws: by measure, of each random order.
     """
 
     shares: tuple[float, ...]
     num_words: Int[np.ndarray, " batch"]
     own: Mapping[Measure, Removal]
     random: Mapping[Measure, Removal]
+    draws: Sequence[Mapping[Measure, Removal]]
 
     def comprehensiveness_gain(self, measure: Measure = "probability") -> Float[np.ndarray, " batch"]:
         """How much more comprehensive than random; above zero is better than chance."""
@@ -74,7 +76,11 @@ class Faithfulness:
 
     def area(self, measure: Measure = "probability") -> Float[np.ndarray, " batch"]:
         """The area under the deletion curve minus that of random orders; below zero is better than chance."""
-        points = np.asarray([0.0, *self.shares, 1.0])
+        counts = np.maximum(self.num_words, 1)[:, None]
+        gone = np.stack([np.ceil(np.round(share * counts[:, 0], 9)) for share in self.shares], axis=1) / counts
+        points = np.concatenate(
+            [np.zeros_like(gone[:, :1]), gone, np.ones_like(gone[:, :1])], axis=1
+        )  # 1 % of ten words is a tenth
         difference = self.own[measure].curve - self.random[measure].curve
         return np.asarray(np.trapezoid(difference, points, axis=1))
 
@@ -126,12 +132,13 @@ def faithfulness(
     examples = batch["example_id"].tolist()
     values = {name: sum_by_unit(given, units) for name, given in attributions.items()}
     orders = [rank_units(one, examples, seed) for one in values.values()]
-    orders += [draw_ranks(units, examples, seed + 1 + number) for number in range(num_random)]
+    orders += [draw_ranks(units, examples, seed, 1 + number) for number in range(num_random)]
     removals = read_removals(network, batch, question, units, orders, shares, blank)
-    chance = {measure: _mean([one[measure] for one in removals[len(values) :]]) for measure in MEASURES}
+    draws = removals[len(values) :]
+    chance = {measure: _mean([one[measure] for one in draws]) for measure in MEASURES}
     counts = count_units(units)
     return {
-        name: Faithfulness(tuple(shares), counts, own, chance)
+        name: Faithfulness(tuple(shares), counts, own, chance, draws)
         for name, own in zip(values, removals[: len(values)], strict=True)
     }
 

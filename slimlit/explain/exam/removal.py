@@ -47,16 +47,16 @@ def sum_by_unit(
     return sums
 
 
-def rank_units(values: Float[np.ndarray, "batch units"], examples: Sequence[int], seed: int) -> Orders:
-    """The rank of each unit, 0 for the largest value; equal ones in an order drawn by the seed and the example's number."""
+def rank_units(values: Float[np.ndarray, "batch units"], examples: Sequence[int], seed: int, number: int = 0) -> Orders:
+    """The rank of each unit, 0 for the largest value; equal ones in an order drawn by the seed, its number and the example's."""
     ranks = np.tile(np.arange(values.shape[1]), (len(values), 1))
     for row, (line, example) in enumerate(zip(values, examples, strict=True)):
-        number = int(np.isfinite(line).sum())  # those that are there stand first
-        drawn = np.random.default_rng([seed, example]).permutation(number)
-        ranks[row, drawn[np.argsort(-line[drawn], kind="stable")]] = np.arange(number)
+        count = int(np.isfinite(line).sum())  # those that are there stand first
+        drawn = np.random.default_rng([seed, number, example]).permutation(count)
+        ranks[row, drawn[np.argsort(-line[drawn], kind="stable")]] = np.arange(count)
     return ranks
 
 
-def draw_ranks(units: Int[np.ndarray, "batch inputs"], examples: Sequence[int], seed: int) -> Orders:
-    """A random order of the units."""
-    return rank_units(sum_by_unit(torch.zeros(units.shape), units), examples, seed)
+def draw_ranks(units: Int[np.ndarray, "batch inputs"], examples: Sequence[int], seed: int, number: int) -> Orders:
+    """The random order of that number, from 1, of the units; another seed has other ones at every number."""
+    return rank_units(sum_by_unit(torch.zeros(units.shape), units), examples, seed, number)

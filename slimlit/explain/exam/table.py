@@ -1,6 +1,7 @@
 """``table_of`` an exam for a terminal or a README, and ``draw_exam``: its deletion curves, one small frame a method."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from slimlit.explain.drawing import Drawing, text_width
 from slimlit.explain.exam.grades import PARTS, Exam, Grade
@@ -40,7 +41,18 @@ def notes_of(exam: Exam) -> list[str]:
     if exam.noise_chance is not None:
         copies = f"noise: rank correlation without sign over {exam.facts.get('noises')} copies turned to noise"
         notes.append(f"{copies}; random maps have {exam.noise_chance:.2f}")
+    notes.append(rests_on(exam.facts))
     return [*notes, f"no word matters to the answer of {100 * exam.default_share:.0f} % of the texts"]
+
+
+def rests_on(facts: Mapping[str, Any]) -> str:
+    """How many texts, copies and draws an exam's grades come from."""
+    compared = (
+        f"; {facts['compared']} of them compared with {facts.get('noises', 1)} copies of noise"
+        if "compared" in facts
+        else ""
+    )
+    return f"it rests on {facts.get('texts', 'unknown')} texts{compared}; one copy a planted truth, seed {facts.get('seed', 'unknown')}"
 
 
 def summary_of(grade: Grade) -> str:

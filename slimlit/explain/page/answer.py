@@ -61,7 +61,7 @@ def _method(at: int, answer: Answer, words: Sequence[Word], explanation: Explana
     parts = [f"<b>{clean(found.method)}</b>"]
     test = found.tested
     if test is not None:
-        kind, word = ("good", "better than random") if test.beats_random else ("bad", "no better than random")
+        kind, word = ("good", "better than random") if test.beats_random else ("bad", "not told from random")
         parts += [
             f"comprehensiveness {number(test.comprehensiveness)} (random {number(test.random_comprehensiveness)})",
             f"sufficiency {number(test.sufficiency)} (random {number(test.random_sufficiency)})",

@@ -94,7 +94,9 @@ def _exam(explanation: Explanation) -> str:
     )
     head = "<tr><th scope=col>method</th><th scope=col>grade</th><th scope=col>numbers</th></tr>"
     table = f'<div class="scroll"><table class="plain told"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-    return f"<details><summary>The exam of the methods on this run</summary>{table}</details>\n"
+    bases = dict.fromkeys(one.basis for one in explanation.grades if one.basis)
+    said = "".join(tag("p", clean(f"The exam: {basis}."), "note") for basis in bases)
+    return f"<details><summary>The exam of the methods on this run</summary>{table}{said}</details>\n"
 
 
 def _legend() -> str:
@@ -108,7 +110,7 @@ def _legend() -> str:
         "<details><summary>How to read this</summary><ul>"
         "<li>Full colour is the strongest word of each map; words against the answer are underlined with dots as well. Special tokens ([CLS], [SEP]) are not coloured: no test takes them away; their sum is said.</li>"
         "<li><b>Comprehensiveness</b>: how much the answer's probability falls when the map's strongest words are taken away (more is better). "
-        "<b>Sufficiency</b>: how much it falls when only they are kept (less is better). Both stand beside the mean of random orders of the same words: a row no better than chance explains nothing. Taken away or kept are the first 10 and 30 % of the words, beside three random orders.</li>"
+        "<b>Sufficiency</b>: how much it falls when only they are kept (less is better). Taken away or kept is the first fifth of the words. Both stand beside the mean of twelve random orders of the same words. A row is <b>better than random</b> where it is better than the mean in both, and than each of the twelve in their sum: of random maps one in thirteen may be called so too. <b>Not told from random</b>: this text shows nothing for the map.</li>"
         "<li>The <b>exam</b> grades a method on this very network in three parts that are never added up: whether it finds planted truth, whether what it names matters more than random words, whether it changes when the weights turn to noise. "
         "It does not say that each single map is right.</li>"
         "<li><b>Attention</b> is where layers looked; by itself it is no explanation.</li>"

@@ -4,7 +4,7 @@ from typing import Any
 
 from slimlit.report.html import Html, Part, details, facts, is_chinese, join, quoted, tag
 from slimlit.report.reading import Found, number
-from slimlit.report.sections.reasons import show_reasons
+from slimlit.report.sections.reasons import show_explained, show_reasons
 
 Span = tuple[str, int, int]  # an entity's type, first and last word
 
@@ -18,6 +18,7 @@ def show_errors(found: Found) -> Html | None:
     if found.is_private:
         return None
     lists = [part for split in _SPLITS if (part := _split(found, split)) is not None]
+    lists = lists or [part for part in [show_explained(found)] if part is not None]
     return join([lists[0], *(details("the same of validation", part) for part in lists[1:])]) if lists else None
 
 

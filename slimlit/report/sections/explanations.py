@@ -45,6 +45,8 @@ def _exam(found: Found) -> Html | None:
         rows.append([str(method), *marks, f"{milliseconds:.1f} ms" if milliseconds is not None else "-"])
     default = number(exam.get("default_share"))
     said = f"No word matters to the answer of {100 * default:.0f} % of the texts." if default is not None else None
+    texts, compared, noises, seed = (dig(exam, "facts", name) for name in ("texts", "compared", "noises", "seed"))
+    basis = f"It rests on {texts} texts; {compared} of them compared with {noises} copies of noise; seed {seed}."
     drawn = found.pictures.get("exam")
     return join(
         [
@@ -55,6 +57,7 @@ def _exam(found: Found) -> Html | None:
                 class_="muted",
             ),
             tag("p", said) if said else None,
+            tag("p", basis, class_="muted") if texts is not None else None,
             details("deletion curves", picture(drawn, "what is left of the answer as the strongest words go"))
             if drawn
             else None,

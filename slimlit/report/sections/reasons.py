@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from slimlit.report.html import Html, Part, join, tag
+from slimlit.report.html import Html, Part, facts, join, quoted, tag
 from slimlit.report.reading import Found, dicts, number
 
 _LEVELS = 4
@@ -16,6 +16,21 @@ def show_reasons(found: Found, split: str, row: Any) -> Html | None:
                 if example.get("name") == f"{split} example {row}":
                     return _drawn(example)
     return None
+
+
+def show_explained(found: Found) -> Html | None:
+    """The answers that ``explain --errors`` chose, with their reasons, where no list of wrong ones was kept."""
+    items = []
+    for example in dicts(found.reports.get("explain-errors", {}), "examples"):
+        answer = next(iter(dicts(example, "answers")), {})
+        told = {"label": answer.get("expected"), "student": answer.get("says"), "row": example.get("name")}
+        said: list[tuple[str, Part]] = [(name, quoted(str(value))) for name, value in told.items() if value is not None]
+        note = tag("p", quoted(str(example["note"])), class_="muted") if example.get("note") else None
+        items.append(tag("li", _drawn(example), note, facts(said, "facts line")))
+    if not items:
+        return None
+    head = tag("h3", f"{len(items)} that slimlit explain --errors chose, the surest or worst known first")
+    return tag("div", head, tag("ol", *items, class_="errors"), class_="browser")
 
 
 def _drawn(example: dict[str, Any]) -> Html | None:

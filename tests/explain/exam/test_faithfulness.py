@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from slimlit.explain.exam import faithfulness, is_default, mean_interval
-from slimlit.explain.exam.removal import find_units
+from slimlit.explain.exam.removal import draw_ranks, find_units
 from slimlit.explain.question import Question, removable, without
 from slimlit.types import Batch
 from tests.explain.exam.three_neurons import ThreeNeurons, words_of
@@ -86,6 +86,27 @@ def test_a_share_is_rounded_up_to_whole_words(network: ThreeNeurons) -> None:
         network, batch, question, {"": values}, batch["attention_mask"].bool(), shares=(0.01, 0.2, 0.4)
     )
     np.testing.assert_allclose(found[""].own["margin"].deleted, [[0, 0, -1]])
+
+
+def test_the_area_is_over_the_shares_that_were_really_gone(network: ThreeNeurons) -> None:
+    batch, question = words_of([1, 2, 3, 0, 0])
+    values, may_go = torch.tensor([[5.0, 4, 3, 2, 1]]), batch["attention_mask"].bool()
+    fine, twice = (
+        faithfulness(network, batch, question, {"": values}, may_go, shares=shares)[""].area("margin")
+        for shares in ((0.2, 0.4), (0.01, 0.2, 0.4))  # 1 % of five words is one word, as 20 % are
+    )
+    np.testing.assert_allclose(twice, fine)
+
+
+def test_seeds_share_no_random_order() -> None:
+    units = np.tile(np.arange(30), (2, 1))
+    drawn = [
+        draw_ranks(units, [0, 1], seed, number)[row].tolist()
+        for seed in range(2)
+        for number in (1, 2, 3)
+        for row in (0, 1)
+    ]
+    assert len({tuple(one) for one in drawn}) == len(drawn)
 
 
 def test_a_word_goes_with_all_its_inputs(network: ThreeNeurons) -> None:

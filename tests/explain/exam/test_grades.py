@@ -86,6 +86,7 @@ def test_an_exam_survives_its_file(exam: Exam) -> None:
 
 def test_the_table_has_a_row_a_method_and_says_what_the_copies_learned(exam: Exam) -> None:
     table = table_of(exam)
+    assert "it rests on 8 texts; 8 of them compared with 2 copies of noise; one copy a planted truth, seed 0" in table
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert [row.split("|")[1].strip() for row in rows[2:]] == ["leave-one-out", "pooling-weights", "random"]
     assert len({row.count("|") for row in rows}) == 1
