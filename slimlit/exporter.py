@@ -38,7 +38,7 @@ class Wish:
     Args:
         to: the target.
         precision: of the weights.
-        allow: what the export may fail by, with commas between: cosine, metric, words.
+        allow: what the export may fail by, with commas between: cosine, metric, words, pooling.
         max_texts: validation texts it is checked on, at most.
         licence: for the model card.
         output: the folder, where it is not the run's own.
