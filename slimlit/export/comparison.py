@@ -23,8 +23,8 @@ class Comparison:
 
     A cosine is taken over at least 256 numbers in a row: the logits of one place where it has so many classes, of as many texts
     in a row as make 256 where it has fewer (of two classes, near the boundary, a difference in the third digit turns two logits
-    anywhere, though it says nothing). That of single places is counted beside it. Logits of words are taken less their mean, which
-    softmax does not see: a shift that all words share is no difference.
+    anywhere, though it says nothing). That of single places is counted beside it. Logits of words, and of more than two classes, are taken less
+    their mean, which softmax does not see: a shift that all share is no difference, and hides none.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Comparison:
     def add(self, inputs: Inputs, labels: Array, reference: dict[str, Array], exported: dict[str, Array]) -> None:
         """Count one batch."""
         ours, theirs = (self._places(inputs, labels, one["logits"]) for one in (reference, exported))
-        if self.kind in WORDS:
+        if self.kind in WORDS or ours.shape[1] > 2:
             ours, theirs = (one - one.mean(axis=1, keepdims=True) for one in (ours, theirs))
         if ours.shape != theirs.shape:
             raise ValueError(f"the export answers {theirs.shape} numbers where the network answers {ours.shape}")

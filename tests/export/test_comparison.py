@@ -81,11 +81,13 @@ def test_a_cosine_is_taken_over_a_block_of_numbers_and_over_single_places_beside
     assert whole.least_cosine == pytest.approx(-1.0)
 
 
-def test_a_shift_that_all_words_share_is_no_difference_but_of_classes_it_is() -> None:
+def test_a_shift_that_all_words_or_more_than_two_classes_share_is_no_difference_and_hides_none() -> None:
     logits = np.random.default_rng(1).standard_normal((2, 3, 300)).astype(np.float32)
     labels = np.zeros((2, 3), np.int64)
     assert compared(logits, logits + 5.0, labels, "causal_lm").least_cosine > 1 - 1e-9
-    assert compared(logits[0], logits[0] + 5.0).least_cosine < 0.9
+    assert compared(logits[0], logits[0] + 5.0).least_cosine > 1 - 1e-9
+    assert compared(logits[0, :, :77] + 30.0, logits[1, :, :77] + 30.0).least_cosine < 0.5
+    assert compared(LOGITS, LOGITS + 5.0).least_cosine < 0.9
 
 
 def test_a_short_last_block_is_counted() -> None:
