@@ -124,6 +124,7 @@ def _quality(run: Run, story: Story) -> Iterator[str]:
     yield f"  {card.measures['places']} answers others, greatest difference of a logit {card.measures['greatest difference']:.2g}."
     if card.metric is not None:
         yield f"- {card.metric.name} on them: {card.metric.exported:.4f}, the student's {card.metric.network:.4f}."
+    yield from (f"- {line[0].upper()}{line[1:]}." for line in card.notes)
     if card.allowed:
         yield f"- It was allowed to fail by: {', '.join(card.allowed)}."
     yield ""
