@@ -28,5 +28,7 @@ def note(card: Card, rounding: Mapping[str, Any] | None, student: Mapping[str, i
             f"{card.num_bytes / 1e6:.2f} MB"
         )
         if rounding["activations"] == "int8":
-            lines.append("the student rounds its states to int8 too, this export does not: the differences hold that")
+            lines.append(
+                "the student rounds its states to int8 too: that rounding does not leave with it, and the differences hold it"
+            )
     return lines
