@@ -312,6 +312,8 @@ class SlimCLI(LightningCLI):
         output = self._get(self.config, "output")
         card, place = export_run(self.run, model, datamodule, Wish(**settings, output=output))
         print(f"\n{card.table()}")
+        if card.notes:
+            print("\n".join(card.notes), file=sys.stderr)
         if card.faults:
             print("\n".join([f"\n{card.name} is not kept:", *card.faults]), file=sys.stderr)
             raise SystemExit(1)
