@@ -26,6 +26,7 @@ from slimlit.callbacks.progress_bar import Progress
 from slimlit.callbacks.run_directory import Reporting, RunDirectory
 from slimlit.command_line import EXAMPLES, Asked
 from slimlit.data import TextClassification, TextModule
+from slimlit.disk import ended_by_sigterm
 from slimlit.predictor import predict_file
 from slimlit.report import write_page
 from slimlit.runs import Run
@@ -190,18 +191,19 @@ class SlimCLI(LightningCLI):
                 settings["ckpt_path"] = str(self.run.last)
             elif _is_first_process():
                 MetricsFile(self.run.metrics).keep_before(0)  # nothing was saved yet: from the beginning
-        if _is_first_process():
-            runs.write(self.run.config, self.config_text())
         try:
+            if _is_first_process():
+                runs.write(self.run.config, self.config_text())
             self.trainer.fit(model, datamodule=datamodule, **settings)
         except BaseException:
             for logger in self.trainer.loggers:
-                logger.finalize("failed")
+                with suppress(OSError):  # a disk that is full is what stopped it
+                    logger.finalize("failed")
             if self.trainer.is_global_zero:
                 if self.trainer.global_step > directory.first_step:
                     print(f"\nthe run is kept; continue it: {self.run.resume_command()}", file=sys.stderr)
                 elif before is None:
-                    shutil.rmtree(self.run.folder)
+                    shutil.rmtree(self.run.folder, ignore_errors=True)
                     with suppress(OSError):  # other runs are there
                         self.run.folder.parent.rmdir()
                 else:
@@ -284,18 +286,20 @@ class SlimCLI(LightningCLI):
 
         shares = Shares(*(asked.pop(name) for name in ("heads", "feed_forward", "hidden", "layers")))
         new = runs.place(to, str(self.run.folder.parent))
+        new.clear_plan()
         new.refuse_existing("--to")
         compression = Compression(new, shares, teacher=asked.pop("teacher") or str(self.run.folder), **asked)
+        mode, device = self._get(self.config, "wandb"), self.trainer.strategy.root_device
         try:
-            config, report = compress_run(self.run, compression, model, datamodule, self.trainer.strategy.root_device)
-            print(f"\n{show(report)}\n")
-            mode = self._get(self.config, "wandb")
-            SlimCLI(["fit", "--config", config, "--run", str(new.folder), "--wandb", mode], has_folder=True)
+            with ended_by_sigterm():
+                config, report = compress_run(self.run, compression, model, datamodule, device)
+                print(f"\n{show(report)}\n")
+                SlimCLI(["fit", "--config", config, "--run", str(new.folder), "--wandb", mode], has_folder=True)
             sizes = [sum(file.stat().st_size for file in one.student.glob("*.safetensors")) for one in (self.run, new)]
             runs.write(new.reports / "compress.json", json.dumps({**report, "file_bytes": sizes}, indent=2) + "\n")
             print(f"model.safetensors: {sizes[0] / 1e6:.1f} MB before, {sizes[1] / 1e6:.1f} MB now")
         except BaseException:
-            if not new.last.exists() and not new.student.exists():
+            if not new.config.is_file():  # else its fit said that it is kept
                 shutil.rmtree(new.folder, ignore_errors=True)
             raise
 
@@ -308,6 +312,8 @@ class SlimCLI(LightningCLI):
         output = self._get(self.config, "output")
         card, place = export_run(self.run, model, datamodule, Wish(**settings, output=output))
         print(f"\n{card.table()}")
+        if card.notes:
+            print("\n".join(card.notes), file=sys.stderr)
         if card.faults:
             print("\n".join([f"\n{card.name} is not kept:", *card.faults]), file=sys.stderr)
             raise SystemExit(1)

@@ -68,10 +68,13 @@ class Asked:
         if self.verb == "fit":
             if self.run is None or not self.resume or self.configs:
                 return [self.verb, *self.rest]
-            return [self.verb, "--config", str(runs.find(self.run, self.parent).config), *self.rest]
+            found = runs.find(self.run, self.parent)
+            return [self.verb, "--config", str(found.config), "--runs", str(found.folder.parent), *self.rest]
         if self.run is None:
             raise ValueError(f"{self.verb} needs a run\nfor example: {EXAMPLES[self.verb]}")
-        own = with_own_student(runs.find(self.run, self.parent))
+        found = runs.find(self.run, self.parent)
+        own = with_own_student(found)
+        own["runs"] = str(found.folder.parent)  # where it is now: it may have been moved or copied
         if self.verb in _ALONE:
             own["trainer"] |= {"devices": 1, "num_nodes": 1, "strategy": "auto"}
             if self.verb != "explain" or teacher_is_gone(own):

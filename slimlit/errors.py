@@ -15,6 +15,7 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from slimlit.disk import is_full, no_room
 from slimlit.faults import find_fault
 from slimlit.settings import Setting, missing_file, read_command_line
 
@@ -32,7 +33,7 @@ class Outcome:
 
 @contextmanager
 def shortly(arguments: list[str]) -> Iterator[Outcome]:
-    """Turn a user's mistake into at most six lines and status 2; a bug keeps its traceback.
+    """Turn a user's mistake, or a full disk, into at most six lines and status 2; a bug keeps its traceback.
 
     ``SLIMLIT_TRACEBACK=1`` shows the traceback of both.
     """
@@ -55,12 +56,14 @@ def shortly(arguments: list[str]) -> Iterator[Outcome]:
 
 
 def explain(problem: Exception, arguments: list[str]) -> str:
-    """A mistake in at most six lines."""
+    """A mistake, or a full disk, in at most six lines."""
     lines = _explain(problem, arguments).splitlines()
     return "\n".join(line[:300] for line in lines[:MAX_LINES])
 
 
 def _explain(problem: Exception, arguments: list[str]) -> str:
+    if is_full(problem) and not isinstance(problem, ValueError):
+        return f"{no_room(getattr(problem, 'filename', None), problem)}\nmake room, and try again"
     if isinstance(problem, FileNotFoundError) and problem.filename is not None:
         return missing_file(str(problem.filename))
     settings = read_command_line(arguments[1:])
@@ -80,7 +83,7 @@ def _unwrap(problem: Exception) -> Exception:
 
 
 def _is_mistake(problem: Exception) -> bool:
-    if isinstance(problem, ArgumentError | MisconfigurationException | FileNotFoundError):
+    if isinstance(problem, ArgumentError | MisconfigurationException | FileNotFoundError) or is_full(problem):
         return True
     place = _raised_in(problem)
     ours = place.startswith(_OURS) or not place.startswith(_OTHERS)  # or the user's own class

@@ -13,11 +13,12 @@ from slimlit.data import TextModule
 from slimlit.export import examples
 from slimlit.export.card import Card, describe, measures_of, table_of
 from slimlit.export.comparison import Comparison
-from slimlit.export.folder import bytes_of, whole_or_none
+from slimlit.export.folder import bytes_of, expected_bytes, whole_or_none
 from slimlit.export.gate import ALLOWABLE, judge
 from slimlit.export.latency import time_side_by_side
 from slimlit.export.metric import score
 from slimlit.export.model_card import Story, write_model_card
+from slimlit.export.notes import note
 from slimlit.export.reference import answers
 from slimlit.export.runtimes import FACTS, open_export
 from slimlit.export.sample import draw_sample, one_text
@@ -38,7 +39,7 @@ class Wish:
     Args:
         to: the target.
         precision: of the weights.
-        allow: what the export may fail by, with commas between: cosine, metric, words.
+        allow: what the export may fail by, with commas between: cosine, metric, words, pooling.
         max_texts: validation texts it is checked on, at most.
         licence: for the model card.
         output: the folder, where it is not the run's own.
@@ -93,16 +94,22 @@ def export_run(run: Run, task: Task, data: TextModule, wish: Wish) -> tuple[Card
     if wish.max_texts < 1:
         raise ValueError(f"--max_texts is {wish.max_texts}; expected 1 or more, and 256 to learn much")
     data.setup("validate")
-    network = task.student_network.build(Head(list(data.labels), task.kind)).eval()
-    if "quantization_config" in network.config.to_dict():
+    head = Head(list(data.labels), task.kind)
+    original = network = task.student_network.build(head).eval()
+    rounding = original.config.to_dict().get("quantization_config")
+    if rounding is not None:
+        network = task.student_network.build(head).eval()
         restore_modules(network)
     sample = draw_sample(data.splits["validation"], task.kind, wish.max_texts)
-    needed = 2 * sum(file.stat().st_size for file in run.student.iterdir())
+    needed = expected_bytes(network.num_parameters(), run.student, wish.precision == "int8")
     card = Card(wish.name, run.name, {}, describe(sample), {}, None, {}, allowed=allowed)
     try:
         with whole_or_none(place, needed) as folder:
-            order = Order(network, run.student, sample, task.kind, wish.precision == "int8", folder, data.max_length)
+            order = Order(
+                network, original, run.student, sample, task.kind, wish.precision == "int8", folder, data.max_length
+            )
             card = _write_and_check(order, target, data, wish, card)
+            card = replace(card, notes=note(card, rounding, bytes_of(run.student)))
             _write_cards(folder, run, card, data, wish)
             if card.faults:
                 raise _NotKeptError
@@ -138,7 +145,7 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
     metric, measures = score(found, data.labels), measures_of(found)
     others = 0
     if isinstance(run, Writer):
-        others, asked = count_other_words(order.network, run, order.sample)
+        others, asked = count_other_words(order.original, run, order.sample)
         measures |= {"prompts with other words after them": others, "prompts": asked}
     return replace(
         card,
@@ -154,7 +161,7 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
 def _compare(order: Order, run: Any) -> Comparison:
     found = Comparison(order.kind)
     for inputs, labels in order.sample:
-        found.add(inputs, labels, answers(order.network, inputs), run(inputs))
+        found.add(inputs, labels, answers(order.original, inputs), run(inputs))
     found.finish()
     return found
 

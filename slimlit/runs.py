@@ -78,11 +78,22 @@ class Run:
         Raises:
             ValueError: the run exists.
         """
-        if self.folder.exists():
+        if self.config.is_file():
             raise ValueError(
                 f"run {self.name!r} exists: {self.folder}\n"
                 f"continue it: {self.resume_command()}\nor give another name: {option} NAME"
             )
+        if self.folder.exists():
+            raise ValueError(
+                f"{self.folder} exists, and is no run: it has no config.yaml\n"
+                f"remove it, or give another name: {option} NAME"
+            )
+
+    def clear_plan(self) -> None:
+        """Remove what a killed ``compress`` leaves: a plan that no ``fit`` was begun with."""
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        if "plan" in names and names <= {"plan", "reports"} and (self.folder / "plan").is_dir():
+            shutil.rmtree(self.folder)
 
     def resume_command(self) -> str:
         """The command that continues this run."""
@@ -125,8 +136,11 @@ def write(path: Path, text: str) -> None:
     """Write a file whole or not at all, even where the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class VerbsTrainer(Trainer):
         Args:
             to: hub, onnx, openvino, executorch or gguf.
             precision: of the weights.
-            allow: what the export may fail by, with commas between: cosine, metric, words.
+            allow: what the export may fail by, with commas between: cosine, metric, words, pooling.
             max_texts: validation texts it is checked on, at most.
             licence: for the model card.
         """

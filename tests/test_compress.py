@@ -1,7 +1,10 @@
 """``slimlit compress`` makes a run of a run: with a smaller student, its tokenizer, its ledger and its config, by an ordinary fit."""
 
 import json
+import os
+import resource
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +44,7 @@ data:
   class_path: slimlit.data.Pairs
   init_args: {{train: {folder}/train.tsv, validation: {folder}/validation.tsv, test: {folder}/test.tsv, tokenizer: {folder}/model, max_length: 32, max_target_length: 32}}
 """
+NO_EPOCH = ("--trainer.max_epochs", "0", "--checkpoint.monitor", "null")
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +152,50 @@ def test_a_mistake_is_told_in_a_line_or_two_and_leaves_nothing(
     assert message in said
     assert len(said.splitlines()) <= 4
     assert not Path("runs/none").exists()
+
+
+@pytest.mark.parametrize("verb", ["compress", "fit"])
+def test_a_full_disk_is_told_in_two_lines_and_leaves_nothing(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    known = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, known[1]))  # less than the student takes
+    try:
+        if verb == "compress":
+            assert compress("full", "--feed_forward", "0.5", "--score", "weights") == 2
+        else:
+            assert main(["fit", "--config", "toy.yaml", "--wandb", "disabled", "--run", "full", *NO_EPOCH]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, known)
+    said = capsys.readouterr().err
+    assert "error: no room on the disk: " in said
+    assert "File too large" in said
+    assert len(said.splitlines()) <= 4
+    assert not Path("runs/full").exists()
+
+
+def end_by_sigterm(*_: object) -> None:
+    assert Path("runs/ended/plan/plan.json").is_file()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_sigterm_while_it_chooses_leaves_nothing_and_a_plan_that_a_killed_one_left_is_in_nobodys_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("slimlit.compressor.write_choices", end_by_sigterm)
+        assert compress("ended", "--feed_forward", "0.5", "--score", "weights") == 143
+    assert not Path("runs/ended").exists()
+    shutil.copytree("runs/words/plan", "runs/ended/plan")
+    assert compress("ended", "--feed_forward", "0.5", "--score", "weights") == 0
+
+
+def test_a_folder_that_is_no_run_stays_and_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/mine").mkdir()
+    Path("runs/mine/notes.txt").write_text("mine")
+    assert compress("mine", "--heads", "0.5") == 2
+    said = capsys.readouterr().err
+    assert "is no run: it has no config.yaml" in said
+    assert "--resume" not in said
+    assert Path("runs/mine/notes.txt").is_file()
 
 
 def test_a_run_that_is_not_finished_is_told(capsys: pytest.CaptureFixture[str]) -> None:

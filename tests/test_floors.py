@@ -14,7 +14,7 @@ FLOORS = {
     "tasks": 3, "callbacks": 3,
     "cli": 4, "verbs": 4, "chat": 4, "auditor": 4, "explainer": 4, "predictor": 4, "bencher": 4, "bench": 2, "bench.opening": 2, "exporter": 4, "compressor": 4, "__main__": 4, "command_line": 4, "errors": 4, "faults": 4, "settings": 4, "quiet": 4,
     "report": 1, "explain.drawing": 1, "explain.bars": 1, "explain.heat_map": 1, "explain.curves": 1, "explain.calibration": 1, "explain.confusion": 1,
-    "runs": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.gram": 2, "privacy.noise": 2, "privacy.probe": 2, "privacy.rows": 2, "privacy.trees": 2, "privacy.word_products": 2,
+    "runs": 1, "disk": 1, "privacy": 1, "privacy.recording": 2, "privacy.contributions": 2, "privacy.engine": 2, "privacy.gram": 2, "privacy.noise": 2, "privacy.probe": 2, "privacy.rows": 2, "privacy.trees": 2, "privacy.word_products": 2,
 }  # fmt: skip
 ENGINE = {
     f"privacy.{name}"

@@ -55,10 +55,7 @@ def contestants_of(
         labels: the classes.
     """
     found, told = [], []
-    said = config["model"]["init_args"].get("teacher") or {}
-    settings = said.get("init_args", {})
-    is_known = str(said.get("class_path", "")).endswith((".Pretrained", ".FewerWords"))
-    teacher, plan = (settings.get("source"), settings.get("plan")) if is_known else (None, None)
+    teacher, plan = _teacher_of(run, config["model"]["init_args"])
     if teacher is None:
         told.append("teacher: the run has none that reads its tokens; bench the run it is of")
     elif teacher.startswith(("/", ".", "~", "runs/")) and not Path(teacher).expanduser().exists():
@@ -90,6 +87,20 @@ def contestants_of(
         place = (str(facts.parent), precision, kind, labels, _bytes_of(facts.parent))
         found.append(Contestant(facts.parent.name, "export", *place))
     return found, told
+
+
+def _teacher_of(run: Run, settings: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The teacher's source, and the plan by which it reads fewer words; of a run that ``compress`` made without training the run it is of."""
+    said = settings.get("teacher") or {}
+    if not said and (run.reports / "compress.json").is_file():
+        said = settings.get("student") or {}
+    own = said.get("init_args", {})
+    if not str(said.get("class_path", "")).endswith((".Pretrained", ".FewerWords", ".Pruned")):
+        return None, None
+    plan = own.get("plan")
+    if str(said["class_path"]).endswith(".Pruned") and not (Path(plan) / "tokenizer_config.json").is_file():
+        plan = None  # it keeps all words
+    return own.get("source"), plan
 
 
 def _bytes_of(folder: Path) -> int | None:

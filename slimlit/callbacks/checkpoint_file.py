@@ -43,8 +43,11 @@ class CheckpointFile(CheckpointIO):
         checkpoint, path = self._waiting
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
-        torch.save(checkpoint, unfinished)
-        os.replace(unfinished, path)
+        try:
+            torch.save(checkpoint, unfinished)
+            os.replace(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
         self._waiting = None
 
     def forget(self) -> None:

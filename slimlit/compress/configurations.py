@@ -1,6 +1,7 @@
 """The configuration of a network of which a plan keeps some parts."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -133,16 +134,40 @@ def _set_words(config: Any, words: list[int]) -> None:
 
 
 def map_token_ids(config: PreTrainedConfig | GenerationConfig, words: list[int]) -> None:
-    """Give a configuration's special tokens their new numbers, in place.
+    """Give all that a configuration says of single words their new numbers, in place: special tokens, and words that are forbidden, favoured or forced.
+
+    What it says of a word that is gone, or of a row of words one of which is, goes too.
 
     Raises:
-        ValueError: one of them is not among the words kept.
+        ValueError: a special token is not among the words kept.
     """
     new = {old: number for number, old in enumerate(words)}
     for name, value in config.to_dict().items():
-        if name.endswith("token_id") and value is not None:
+        if value is None:
+            continue
+        if name.endswith("token_id"):
             if any(old not in new for old in (value if isinstance(value, list) else [value])):
                 raise ValueError(
                     f"{name} is {value}, which is not among the {len(words):,} words kept\nkeep special tokens"
                 )
             setattr(config, name, [new[old] for old in value] if isinstance(value, list) else new[value])
+        elif name in ("suppress_tokens", "begin_suppress_tokens"):
+            setattr(config, name, [new[old] for old in value if old in new] or None)
+        elif name == "forced_decoder_ids":  # pairs of a place and a word, which may be None
+            setattr(config, name, [[place, new.get(old)] for place, old in value if old is None or old in new] or None)
+        elif name in ("bad_words_ids", "force_words_ids"):
+            setattr(config, name, _rows(value, new) or None)
+        elif name == "sequence_bias":
+            pairs = [(_row(row, new), bias) for row, bias in (value.items() if isinstance(value, dict) else value)]
+            setattr(config, name, [[row, bias] for row, bias in pairs if row] or None)
+
+
+def _row(row: Sequence[int], new: dict[int, int]) -> list[int]:
+    """A row of words under their new numbers; none where one is gone."""
+    return [new[old] for old in row] if all(old in new for old in row) else []
+
+
+def _rows(rows: list[Any], new: dict[int, int]) -> list[Any]:
+    """Rows of words, or choices among rows, without those that are gone."""
+    found = [_rows(row, new) if row and isinstance(row[0], list) else _row(row, new) for row in rows]
+    return [row for row in found if row]

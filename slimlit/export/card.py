@@ -1,7 +1,7 @@
 """``Card``: what was measured of an export in the runtime it is for, as JSON, as a table for the screen and as a Markdown line."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Card:
         faults: what it fails by; none where it passed.
         allowed: what it was allowed to fail by.
         versions: of the packages that made and ran it.
+        notes: what a reader must know beside the measures, a line each.
     """
 
     name: str
@@ -42,11 +43,12 @@ class Card:
     faults: list[str] = field(default_factory=list)
     allowed: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def num_bytes(self) -> int:
         """Of all files but words about the model."""
-        return sum(size for name, size in self.files.items() if not name.endswith((".md", ".py")))
+        return bytes_of_model(self.files)
 
     def text(self) -> str:
         """All of it as JSON."""
@@ -71,6 +73,11 @@ class Card:
         """A line for each measure."""
         width = max(map(len, _HEAD))
         return "\n".join(f"{name:{width}}  {cell}" for name, cell in zip(_HEAD, self.cells(), strict=True))
+
+
+def bytes_of_model(files: Mapping[str, int]) -> int:
+    """Of all files but words about the model."""
+    return sum(size for name, size in files.items() if not name.endswith((".md", ".py")))
 
 
 def describe(sample: Sample) -> dict[str, Any]:

@@ -19,12 +19,12 @@ class Comparison:
     Guarantees:
         - padding is never compared;
         - two equal networks have difference 0, cosine 1 and no flips;
-        - a number that is not finite makes the cosine 0.
+        - a number that is not finite makes the cosine 0, and a pooling weight that is not finite the difference infinite.
 
     A cosine is taken over at least 256 numbers in a row: the logits of one place where it has so many classes, of as many texts
     in a row as make 256 where it has fewer (of two classes, near the boundary, a difference in the third digit turns two logits
-    anywhere, though it says nothing). That of single places is counted beside it. Logits of words are taken less their mean, which
-    softmax does not see: a shift that all words share is no difference.
+    anywhere, though it says nothing). That of single places is counted beside it. Logits of words, and of more than two classes, are taken less
+    their mean, which softmax does not see: a shift that all share is no difference, and hides none.
     """
 
     kind: Kind
@@ -41,7 +41,7 @@ class Comparison:
     def add(self, inputs: Inputs, labels: Array, reference: dict[str, Array], exported: dict[str, Array]) -> None:
         """Count one batch."""
         ours, theirs = (self._places(inputs, labels, one["logits"]) for one in (reference, exported))
-        if self.kind in WORDS:
+        if self.kind in WORDS or ours.shape[1] > 2:
             ours, theirs = (one - one.mean(axis=1, keepdims=True) for one in (ours, theirs))
         if ours.shape != theirs.shape:
             raise ValueError(f"the export answers {theirs.shape} numbers where the network answers {ours.shape}")
@@ -60,14 +60,20 @@ class Comparison:
             both = [_nats(one["logits"][asked], labels[asked]) for one in (reference, exported)]
             self.nats.append((both[0], both[1]))
         if "pooling_weights" in reference:
-            apart = float(np.abs(reference["pooling_weights"] - exported["pooling_weights"]).max(initial=0.0))
-            self.pooling_difference = max(self.pooling_difference or 0.0, apart)
+            self._add_pooling(reference["pooling_weights"], exported.get("pooling_weights"))
 
     def finish(self) -> None:
         """Count the last, short block: on its own where there is no other, else with the one before."""
         if self._kept and sum(ours.size for ours, _ in self._kept):
             self.least_cosine = min([self.least_cosine, *_block(self._kept)])
         self._kept = []
+
+    def _add_pooling(self, ours: Array, theirs: Array | None) -> None:
+        if theirs is None or ours.shape != theirs.shape:
+            answered = "none" if theirs is None else str(theirs.shape)
+            raise ValueError(f"the export answers {answered} pooling weights where the network answers {ours.shape}")
+        apart = float(np.abs(ours - theirs).max(initial=0.0))
+        self.pooling_difference = max(self.pooling_difference or 0.0, apart if np.isfinite(apart) else np.inf)
 
     def _places(self, inputs: Inputs, labels: Array, logits: Array) -> Array:
         if self.kind == "sequence_classification":

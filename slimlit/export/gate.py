@@ -7,7 +7,8 @@ from slimlit.export.metric import Metric
 
 LEAST_COSINE = 0.998
 GREATEST_LOSS = 0.5  # points of the task's metric
-ALLOWABLE = ("cosine", "metric", "words")
+GREATEST_POOLING = 0.1  # of a pooling weight, of which those of a text and head are 1 together
+ALLOWABLE = ("cosine", "metric", "words", "pooling")
 
 
 def judge(found: Comparison, metric: Metric | None, allow: Collection[str], words_differ: int = 0) -> list[str]:
@@ -19,6 +20,10 @@ def judge(found: Comparison, metric: Metric | None, allow: Collection[str], word
         faults["metric"] = (
             f"its {metric.name} is {metric.exported:.4f} where the network's is {metric.network:.4f}, {metric.loss:.2f} points worse; "
             f"expected {GREATEST_LOSS} at most"
+        )
+    if found.pooling_difference is not None and not found.pooling_difference <= GREATEST_POOLING:
+        faults["pooling"] = (
+            f"a pooling weight differs by {found.pooling_difference:.3f}; expected {GREATEST_POOLING} at most"
         )
     if words_differ:
         faults["words"] = (

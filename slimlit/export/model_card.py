@@ -10,6 +10,7 @@ import yaml
 
 from slimlit.export.card import Card
 from slimlit.export.hub_folder import CODE
+from slimlit.export.lineage import Lineage, trace
 from slimlit.models.network import Kind
 from slimlit.privacy.ledger import NAME, STATEMENT, Ledger, shown
 from slimlit.runs import Run
@@ -46,12 +47,12 @@ def write_model_card(folder: Path, run: Run, story: Story) -> None:
         if (run.student / name).is_file():
             (folder / name).write_bytes((run.student / name).read_bytes())
     facts = json.loads((folder / "slimlit.json").read_text(encoding="utf-8"))
-    lines = [*_head(facts, story), *_use(folder, facts), *_making(run, story), *_quality(run, story)]
+    lines = [*_head(facts, story, trace(run)), *_use(folder, facts), *_making(run, story), *_quality(run, story)]
     lines += [*_privacy(run), *_explanations(run), *_limits(run, facts)]
     (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _head(facts: dict[str, Any], story: Story) -> Iterator[str]:
+def _head(facts: dict[str, Any], story: Story, lineage: Lineage) -> Iterator[str]:
     told: dict[str, Any] = {
         "license": story.licence if story.licence != "unknown" else "other",
         "library_name": {"hub": "transformers", "onnx": "onnxruntime"}.get(story.target, story.target),
@@ -60,6 +61,8 @@ def _head(facts: dict[str, Any], story: Story) -> Iterator[str]:
     }
     if story.licence == "unknown":
         told["license_name"] = "unknown"
+    told |= {"base_model": lineage.hub} if lineage.hub else {}
+    told |= {"language": lineage.language} if lineage.language else {}
     yield from ("---", yaml.safe_dump(told, sort_keys=False).rstrip(), "---", f"# {story.card.run}", "")
     yield f"A student trained with slimlit, exported for {story.target} in {facts['precision']}."
     if facts["labels"]:
@@ -91,15 +94,25 @@ def _making(run: Run, story: Story) -> Iterator[str]:
     for role in ("student", "teacher"):
         network = settings.get(role)
         if network:
-            details = {name: value for name, value in network.get("init_args", {}).items() if value is not None}
-            said = ", ".join(
-                f"{name} {Path(value).name if isinstance(value, str) else value}" for name, value in details.items()
-            )
-            yield f"- {role.capitalize()}: `{network['class_path'].rsplit('.', 1)[-1]}`{f' ({said})' if said else ''}."
+            yield f"- {role.capitalize()}: `{network['class_path'].rsplit('.', 1)[-1]}`{_details(network)}."
+            yield f"- The {role}'s weights come from: {trace(run, role).text}."
     loss = (settings.get("loss") or {}).get("class_path", "the task's own")
     yield f"- Loss: `{loss.rsplit('.', 1)[-1]}`."
     yield f"- Texts: {', '.join(story.sources) or 'not named'}{_counts(run)}."
     yield f"- Licence: {story.licence}. That of the first model and of the texts may bind it too; slimlit does not know them.\n"
+
+
+def _details(network: dict[str, Any]) -> str:
+    """Its settings; where its weights come from stands in a line of its own, and a plan is a folder of this machine."""
+    settings = {
+        name: value
+        for name, value in network.get("init_args", {}).items()
+        if value is not None and name not in ("source", "of", "plan")
+    }
+    said = ", ".join(
+        f"{name} {Path(value).name if isinstance(value, str) else value}" for name, value in settings.items()
+    )
+    return f" ({said})" if said else ""
 
 
 def _counts(run: Run) -> str:
@@ -124,6 +137,7 @@ def _quality(run: Run, story: Story) -> Iterator[str]:
     yield f"  {card.measures['places']} answers others, greatest difference of a logit {card.measures['greatest difference']:.2g}."
     if card.metric is not None:
         yield f"- {card.metric.name} on them: {card.metric.exported:.4f}, the student's {card.metric.network:.4f}."
+    yield from (f"- {line[0].upper()}{line[1:]}." for line in card.notes)
     if card.allowed:
         yield f"- It was allowed to fail by: {', '.join(card.allowed)}."
     yield ""

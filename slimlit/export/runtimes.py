@@ -84,11 +84,12 @@ def open_openvino(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
 
 
 def open_executorch(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
-    """ExecuTorch with XNNPACK, as a phone runs it."""
+    """ExecuTorch with XNNPACK, as a phone runs it; one opened before with other threads must not be run any more."""
     need("executorch", "executorch")
     import torch
     from executorch.runtime import Runtime
 
+    hold_executorch(num_threads)
     method = Runtime.get().load_program(folder / "model.pte").load_method("forward")
 
     def run(inputs: Inputs) -> dict[str, Array]:
@@ -99,6 +100,20 @@ def open_executorch(folder: Path, facts: dict[str, Any], num_threads: int) -> Ru
         return {name: np.concatenate([row[place] for row in rows]) for place, name in enumerate(facts["outputs"])}
 
     return run
+
+
+def hold_executorch(num_threads: int) -> None:
+    """Give ExecuTorch so many threads: it has one pool for the process, which programs loaded later use.
+
+    Raises:
+        ValueError: this ExecuTorch cannot be held, and a time of it would be of who knows how many.
+    """
+    from executorch.extension.pybindings import portable_lib as pool
+
+    if not hasattr(pool, "_unsafe_reset_threadpool"):
+        raise ValueError("this executorch cannot be held to a number of threads\ninstall the one in constraints.txt")
+    if pool._threadpool_get_thread_count() != num_threads:
+        pool._unsafe_reset_threadpool(num_threads)
 
 
 def open_hub(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:

@@ -18,7 +18,8 @@ class Order:
     """One export to be written: of what, from where, to where, how.
 
     Args:
-        network: in eval mode.
+        network: to write, in eval mode, its weights plain.
+        original: the student as it is, in eval mode, which the export is held against; the same where its weights are plain.
         student: the folder it was read from.
         sample: the texts it will be checked on; a graph is traced with inputs of the same names.
         kind: of its answer.
@@ -28,6 +29,7 @@ class Order:
     """
 
     network: PreTrainedModel
+    original: PreTrainedModel
     student: Path
     sample: Sample
     kind: Kind

@@ -157,6 +157,15 @@ def test_what_is_there_is_found_and_what_is_not_is_told(tmp_path: Path) -> None:
     config = {"model": {"init_args": {"teacher": {"class_path": "slimlit.compress.FewerWords", "init_args": settings}}}}
     cut, _ = contestants_of(run, config, "sequence_classification", ["a", "b"])
     assert (cut[0].name, cut[0].source, cut[0].plan) == ("teacher", str(run.folder), "plan")
+    student = {"class_path": "slimlit.compress.Pruned", "init_args": {**settings, "plan": str(tmp_path / "plan")}}
+    config = {"model": {"init_args": {"student": student, "teacher": None}}}
+    assert contestants_of(run, config, "sequence_classification", [])[1][0].startswith("teacher: the run has none")
+    runs.write(run.reports / "compress.json", "{}")  # compressed without training: the run it is of is its teacher
+    whole = contestants_of(run, config, "sequence_classification", [])[0][0]
+    runs.write(tmp_path / "plan" / "tokenizer_config.json", "{}")
+    fewer = contestants_of(run, config, "sequence_classification", [])[0][0]
+    assert (whole.name, whole.source, whole.plan) == ("teacher", str(run.folder), None)
+    assert (fewer.source, fewer.plan) == (str(run.folder), str(tmp_path / "plan"))
     assert any(line.startswith("strange: ") and "damaged" in line for line in told)
     assert "onnx-int8" in by_name or any(line.startswith("onnx-int8: needs onnxruntime; type: pip") for line in told)
 

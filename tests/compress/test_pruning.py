@@ -103,6 +103,27 @@ def test_half_the_width_and_heads_is_a_stock_network_that_loads(name: str, tmp_p
     torch.testing.assert_close(run(loaded), run(small), atol=1e-6, rtol=0)
 
 
+def test_words_that_may_not_be_written_and_those_that_are_favoured_keep_their_meaning_under_their_new_numbers() -> None:
+    network = make("marian")
+    settings = network.generation_config
+    settings.suppress_tokens = [number for number in range(40) if number not in WORDS or number == 8]
+    settings.bad_words_ids, settings.begin_suppress_tokens = [[0], [7, 9], [7, 5], [5]], [5]
+    settings.sequence_bias, settings.forced_decoder_ids = {(11,): 2.0, (5,): 1.0}, [[1, 39], [2, 5]]
+    small = prune(network, Plan(words=WORDS))
+    ours = small.generation_config
+    assert (ours.suppress_tokens, ours.begin_suppress_tokens) == ([WORDS.index(8)], None)
+    assert ours.bad_words_ids == [[0], [WORDS.index(7), WORDS.index(9)]]
+    assert ours.sequence_bias == [[[WORDS.index(11)], 2.0]]
+    assert ours.forced_decoder_ids == [[1, WORDS.index(39)]]
+    ids = torch.tensor([[3, 7, 9, 11, 2]])
+    settings.forced_decoder_ids = ours.forced_decoder_ids = None  # of older versions: transformers 5 refuses it
+    written = network.generate(input_ids=ids, max_new_tokens=6, num_beams=2)
+    again = small.generate(
+        input_ids=torch.tensor([[WORDS.index(one) for one in ids[0].tolist()]]), max_new_tokens=6, num_beams=2
+    )
+    assert [WORDS[number] for number in again[0].tolist()] == written[0].tolist()
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_kept_words_are_answered_as_before_under_their_new_numbers(name: str) -> None:
     network = make(name)

@@ -24,5 +24,6 @@ def test_the_table_gives_shares_of_the_teachers_f1_and_size() -> None:
         "without_words": 10_000_000,
         "tokens_per_cpu_second": 900.0,
     }
-    rows = table({"X": {"teacher": one, "all": {**one, "f1": 0.81, "without_words": 5_000_000}}}).splitlines()
-    assert "| 0.8100 | 0.8000 | 90.0 % | 20.0 M (5.00 M, 0.50) | 900 |" in rows[3]
+    students = {"0": {**one, "f1": 0.80, "without_words": 5_000_000}, "1": {**one, "f1": 0.82}}
+    rows = table({"X": {"teacher": {"0": one}, "all": students}}).splitlines()
+    assert "| 0.8100 ± 0.0141 | 0.8000 ± 0.0000 | 90.0 % | 20.0 M (5.00 M, 0.50) | 900 |" in rows[3]

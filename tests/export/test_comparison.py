@@ -50,6 +50,25 @@ def test_a_number_that_is_not_finite_makes_the_cosine_0() -> None:
     assert judge(found, None, [])
 
 
+def test_a_pooling_weight_that_is_no_number_or_far_off_is_a_fault_and_of_another_shape_an_error() -> None:
+    weights = np.full((300, 1, 4), 0.25, np.float32)
+    mask = np.ones((300, 4), np.int64)
+
+    def gated(theirs: Array) -> tuple[float | None, list[str]]:
+        found = Comparison("sequence_classification")
+        both = [{"logits": LOGITS, "pooling_weights": one} for one in (weights, theirs)]
+        found.add({"input_ids": mask, "attention_mask": mask}, np.zeros(300, np.int64), *both)
+        found.finish()
+        return found.pooling_difference, judge(found, None, [])
+
+    assert gated(weights * np.nan)[0] == np.inf
+    assert "--allow pooling" in gated(weights * np.nan)[1][0]
+    assert "differs by 0.250; expected 0.1 at most" in gated(0 * weights)[1][0]
+    assert gated(weights + 0.03)[1] == []
+    with pytest.raises(ValueError, match=r"answers \(300, 1, 3\) pooling weights"):
+        gated(weights[..., :3])
+
+
 def test_a_cosine_is_taken_over_a_block_of_numbers_and_over_single_places_beside_it() -> None:
     ours = np.tile(np.array([[3.0, -3.0]], np.float32), (BLOCK, 1))
     ours[7], theirs = [0.001, -0.001], ours.copy()
@@ -62,11 +81,13 @@ def test_a_cosine_is_taken_over_a_block_of_numbers_and_over_single_places_beside
     assert whole.least_cosine == pytest.approx(-1.0)
 
 
-def test_a_shift_that_all_words_share_is_no_difference_but_of_classes_it_is() -> None:
+def test_a_shift_that_all_words_or_more_than_two_classes_share_is_no_difference_and_hides_none() -> None:
     logits = np.random.default_rng(1).standard_normal((2, 3, 300)).astype(np.float32)
     labels = np.zeros((2, 3), np.int64)
     assert compared(logits, logits + 5.0, labels, "causal_lm").least_cosine > 1 - 1e-9
-    assert compared(logits[0], logits[0] + 5.0).least_cosine < 0.9
+    assert compared(logits[0], logits[0] + 5.0).least_cosine > 1 - 1e-9
+    assert compared(logits[0, :, :77] + 30.0, logits[1, :, :77] + 30.0).least_cosine < 0.5
+    assert compared(LOGITS, LOGITS + 5.0).least_cosine < 0.9
 
 
 def test_a_short_last_block_is_counted() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedModel
 
 from slimlit.__main__ import main
 from slimlit.compress import quantise
@@ -17,6 +17,7 @@ from slimlit.export import extras, gate
 from slimlit.export.hub_folder import load_folder, write_hub
 from slimlit.models import SequenceClassifier, SequenceClassifierConfig
 from slimlit.models.pretrained import quiet_files
+from slimlit.models.quantised import restore_modules
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,12 @@ def _there(toy_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def export(*options: str) -> int:
     return main(["export", "--run", "first", *options])
+
+
+def wrongly_restored(network: PreTrainedModel) -> None:
+    restore_modules(network)
+    with torch.no_grad():
+        network.get_input_embeddings().weight.mul_(-1)
 
 
 def test_the_hub_folder_says_the_same_without_us_and_tells_what_it_is() -> None:
@@ -146,7 +153,15 @@ def test_a_classifier_of_fewer_heads_says_the_same_without_us(tmp_path: Path) ->
         assert torch.equal(network(input_ids=ids).logits, ours(input_ids=ids).logits)
 
 
-def test_a_run_whose_weights_are_rounded_leaves_with_plain_weights_that_say_the_same() -> None:
+def test_few_texts_are_told_as_weak_evidence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert export("--to", "hub", "--output", "few", "--max_texts", "1") == 0
+    assert "weak evidence: it was checked on 1 validation text; 256" in capsys.readouterr().err
+    assert "- Weak evidence: it was checked on 1 validation text;" in Path("few/README.md").read_text()
+
+
+def test_a_run_whose_weights_are_rounded_leaves_with_plain_weights_that_say_the_same_as_it_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = torch.randint(5, 100, (3, 9))
     student = Path("runs/first/student")
     shutil.copytree(student, "aside")
@@ -155,6 +170,9 @@ def test_a_run_whose_weights_are_rounded_leaves_with_plain_weights_that_say_the_
             rounded = quantise(SequenceClassifier.from_pretrained(student).eval())
             rounded.save_pretrained(student)
         assert export("--to", "hub", "--output", "rounded") == 0
+        assert "weights of 8 bits (" in capsys.readouterr().err
+        monkeypatch.setattr("slimlit.exporter.restore_modules", wrongly_restored)
+        assert export("--to", "hub", "--output", "wrong") == 1
     finally:
         shutil.rmtree(student)
         Path("aside").rename(student)

