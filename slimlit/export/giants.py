@@ -59,7 +59,8 @@ def part_giants(network: PreTrainedModel, seed: int = 0) -> PreTrainedModel:
     handles: list[torch.utils.hooks.RemovableHandle] = []
     for name in maps:
         watch(name)
-    words = torch.randint(int(network.config.vocab_size), (_NUM_TEXTS, _NUM_TOKENS), generator=torch.Generator().manual_seed(seed))  # fmt: skip
+    random = torch.Generator().manual_seed(seed)
+    words = torch.randint(int(network.config.vocab_size), (_NUM_TEXTS, _NUM_TOKENS), generator=random, device="cpu")
     network(input_ids=words, attention_mask=torch.ones_like(words))
     for handle in handles:
         handle.remove()
