@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.classification.plan import DATA_SETS, LOSSES, Job, jobs
+from experiments.repeats import device, mean
 from slimlit.__main__ import main as slimlit
 
 HERE = Path(__file__).parent
@@ -24,13 +25,15 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     asked = parser.parse_args()
-    results = []
+    file = HERE / "results.json"
+    results: list[dict[str, Any]] = json.loads(file.read_text()) if file.is_file() else []
     for seed in asked.seeds:
         for job in jobs(asked.runs, asked.data, asked.sets, seed):
             if job.kind in asked.kinds:
                 make(job, asked.runs)
-                results.append(result_of(job, asked.runs / job.name))
-                (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+                found = result_of(job, asked.runs / job.name)
+                results = [one for one in results if not is_same(one, found)] + [found]
+                file.write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
 
 
@@ -45,12 +48,18 @@ def make(job: Job, runs: Path) -> None:
         sys.exit(f"{job.name}: testing failed")
 
 
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two results are of one run made twice."""
+    return all(one[key] == other[key] for key in ("data", "kind", "seed", "device"))
+
+
 def result_of(job: Job, folder: Path) -> dict[str, Any]:
     """What the table needs of a run: its test scores and the size of its student."""
     scores = json.loads((folder / "reports" / "test.json").read_text())
     weights, words = count_weights(folder / "student")
     return {
-        **{"data": job.data.title, "kind": job.kind, "seed": job.seed, "weights": weights, "word table": words},
+        **{"data": job.data.title, "kind": job.kind, "seed": job.seed, "device": device()},
+        **{"weights": weights, "word table": words},
         **scores,
     }
 
@@ -87,14 +96,6 @@ def table(results: list[dict[str, Any]]) -> str:
             f"| {share:.3f} | {body[0] / body[1]:.2f} | {whole[0] / whole[1]:.2f} |"
         )
     return "\n".join(lines)
-
-
-def mean(values: list[float]) -> str:
-    """The mean, with the standard deviation where there are several."""
-    if not values:
-        return ""
-    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{spread}"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from experiments.repeats import device, mean
 from slimlit.__main__ import main as slimlit
 
 HERE = Path(__file__).parent
@@ -51,7 +52,7 @@ def main() -> None:
         for student in [None, *asked.students]:
             for seed in asked.seeds:
                 found = results.setdefault(name, {}).setdefault(student or "teacher", {})
-                found[str(seed)] = run(name, student, seed, asked)
+                found[f"{seed} on {device()}"] = run(name, student, seed, asked)
                 file.write_text(json.dumps(results, indent=1) + "\n")
     print(table(results))
 
@@ -217,12 +218,6 @@ def table(results: dict[str, Any]) -> str:
             fast = f"{statistics.mean(speeds):,.0f}" if speeds else ""
             lines.append(f"| {name} | {model} | {scores} | {share:.1f} % | {sizes} | {fast} |")
     return "\n".join(lines)
-
-
-def mean(values: list[float]) -> str:
-    """The mean, with the standard deviation where there are several."""
-    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{spread}"
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ def main() -> None:
     students: dict[str, list[Any]] = {
         "plain": [*reference, *labels], "words": reference, "sequences": [*sequences, *labels], "both": sequences,
     }  # fmt: skip
-    with ThreadPoolExecutor(asked.at_once + 1) as threads:
-        writing = threads.submit(write, folder, train, written)
+    with ThreadPoolExecutor(asked.at_once) as threads, ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(write, folder, train, written)
         if asked.at_once == 1:
             writing.result()
 
