@@ -111,6 +111,16 @@ def test_a_student_of_another_vocabulary_is_refused(capsys: pytest.CaptureFixtur
     assert not Path("runs/new").exists()
 
 
+def test_a_run_that_was_moved_is_read_and_written_where_it_is_now() -> None:
+    config = Path(shutil.copytree("runs/old", "runs/moved")) / "config.yaml"
+    lines = config.read_text().splitlines()
+    assert "runs: runs" in lines
+    config.write_text("\n".join("runs: gone" if line == "runs: runs" else line for line in lines) + "\n")
+    assert main(["test", "--run", "moved", "--data.test", "texts.csv"]) == 0
+    assert Path("runs/moved/reports/test.json").is_file()
+    assert not Path("gone").exists()
+
+
 def test_a_dirty_test_file_is_accounted_for(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Path("texts.csv").read_text().splitlines()
     Path("test.csv").write_text("\n".join([*lines[:11], ",positive", "too,many,cells"]) + "\n")

@@ -23,6 +23,7 @@ from slimlit.explain.exam.removal import count_units, find_units, sum_by_unit
 from slimlit.explain.method import Method
 from slimlit.explain.methods import FAST, METHODS, methods_for
 from slimlit.explain.question import removable
+from slimlit.models.tokenizers import special_ids
 from slimlit.tasks.base import Task
 
 SHARES = (0.1, 0.2, 0.5)  # of the words; fewer than ERASER's, since they are read after every validation
@@ -140,7 +141,8 @@ class Explanations(Callback):
             )
         asked = self._found
         batch, words, own = asked.batch, asked.words, asked.answers(task.student)
-        may_go = removable(batch, own, special_ids(trainer))
+        special = special_ids(trainer.datamodule.tokenizer)  # type: ignore[attr-defined]
+        may_go = removable(batch, own, special)
         method = self._method(trainer, task, "student")
         numbers = attribute(task.student, batch, own, method)
         given = (task.student, batch, own, {self.method: numbers}, may_go, words, asked.blank)
@@ -183,15 +185,9 @@ class Explanations(Callback):
         tokenizer = trainer.datamodule.tokenizer  # type: ignore[attr-defined]
         network = task.student if role == "student" else task.teacher
         assert network is not None
-        fitting = methods_for(network, task.kind, tokenizer.mask_token_id, special_ids(trainer))
+        fitting = methods_for(network, task.kind, tokenizer.mask_token_id, special_ids(tokenizer))
         if self.method not in fitting:
             raise ValueError(
                 f"Explanations.method {self.method!r} does not fit the {role}\nuse one of {', '.join(fitting)}"
             )
         return fitting[self.method]
-
-
-def special_ids(trainer: Trainer) -> frozenset[int]:
-    """The tokens that are no words of a text; an unknown word is one."""
-    tokenizer = trainer.datamodule.tokenizer  # type: ignore[attr-defined]
-    return frozenset(tokenizer.all_special_ids) - {tokenizer.unk_token_id}

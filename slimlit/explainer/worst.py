@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from slimlit.data.batches import SortedBatches
 from slimlit.explain.words import words_of_ids
 from slimlit.explainer.asked import Asked, One, one_row, to_device
 from slimlit.models import PreTrainedModel, read
-from slimlit.models.tokenizers import special_ids, speller
+from slimlit.models.chat_template import says
+from slimlit.models.tokenizers import special_ids
 
 NUM_WORDS = 3  # wrong words that are asked of a text
 
@@ -69,7 +71,7 @@ def ask_worst(
         ahead: 1 where a place says the next word, 0 where its own.
     """
     split, found = data.splits[name], []
-    spell, special = speller(data.tokenizer), special_ids(data.tokenizer) - {data.tokenizer.mask_token_id}
+    spell, special = partial(says, data.tokenizer), special_ids(data.tokenizer) - {data.tokenizer.mask_token_id}
     for known in worst_texts(student, split, rows, count):
         ids = split.batch([known.row])["input_ids"][0].tolist()
         words = words_of_ids(ids, spell, special)

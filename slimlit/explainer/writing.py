@@ -1,6 +1,7 @@
 """Questions to networks that write: each token of the student's own continuation, reply or translation, or of a hidden word."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,9 +11,9 @@ from slimlit.explain.words import Word, find_words, words_of_ids
 from slimlit.explainer.asked import Asked, One, one_row, row_of, to_device
 from slimlit.explainer.worst import worst_texts
 from slimlit.models import PreTrainedModel, read
-from slimlit.models.chat_template import stop_tokens
+from slimlit.models.chat_template import says, stop_tokens
 from slimlit.models.generation import generate
-from slimlit.models.tokenizers import special_ids, speller
+from slimlit.models.tokenizers import special_ids
 
 
 def ask_continuations(
@@ -24,7 +25,7 @@ def ask_continuations(
     for row, written in _written(student, data.splits["predict"], rows, ends).items():
         read_first = row_of(data.splits["predict"], row)["input_ids"][0].tolist()
         ids = [*read_first, *written]
-        words = words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer))
+        words = words_of_ids(ids, partial(says, data.tokenizer), special_ids(data.tokenizer))
         questions = _questions(words, len(read_first), written, len(read_first) - 1, word)
         start = next((at for at, one in enumerate(words) if len(read_first) in one.tokens), None)
         sides = [] if start is None else [("what it wrote", start)]
@@ -53,7 +54,7 @@ def ask_translations(
         decoder = [data.start_token_id, *written]
         words = [
             *_source_words(data, ids, data.prefix + split.texts[row]),
-            *words_of_ids(decoder, speller(data.tokenizer), special_ids(data.tokenizer), len(ids)),
+            *words_of_ids(decoder, partial(says, data.tokenizer), special_ids(data.tokenizer), len(ids)),
         ]
         questions = _questions(words, len(ids) + 1, written, 0, word)
         start = next(at for at, one in enumerate(words) if len(ids) in one.tokens)
@@ -81,9 +82,9 @@ def ask_masks(student: PreTrainedModel, data: Any, rows: Sequence[int]) -> list[
             )
         with torch.inference_mode():
             best = read(student, to_device(batch, student.device)).logits[0].argmax(dim=-1).tolist()
-        words = words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer) - {mask})
+        words = words_of_ids(ids, partial(says, data.tokenizer), special_ids(data.tokenizer) - {mask})
         at = {token: number for number, one in enumerate(words) for token in one.tokens}
-        spell = speller(data.tokenizer)
+        spell = partial(says, data.tokenizer)
         questions = [One(best[place], spell([best[place]]).strip(), place, at[place]) for place in places]
         found.append(Asked(_named(row), batch, words, questions))
     return found
@@ -122,7 +123,7 @@ def _source_words(data: Any, ids: Sequence[int], text: str) -> list[Word]:
     if encoding.ids[: len(ids) - 1] == list(ids[:-1]) and encoding.ids:
         words = [word for word in find_words(encoding, [text]) if word.tokens[0] < len(ids) - 1]
         return [*words, Word(data.tokenizer.convert_ids_to_tokens(ids[-1]), (len(ids) - 1,), is_special=True)]
-    return words_of_ids(ids, speller(data.tokenizer), special_ids(data.tokenizer))
+    return words_of_ids(ids, partial(says, data.tokenizer), special_ids(data.tokenizer))
 
 
 def _note(written: Sequence[int]) -> str:

@@ -65,9 +65,7 @@ def save_onnx(program: "onnx_ir.Model", path: Path) -> None:  # type: ignore[nam
     """
     import onnx_ir
 
-    for (
-        node
-    ) in program.graph:  # where in whose files each was traced: three quarters of a small graph, and nobody's business
+    for node in program.graph:  # where each was traced: three quarters of a small graph, and nobody's business
         node.metadata_props.clear()
         node.doc_string = None
     program.graph.metadata_props.clear()

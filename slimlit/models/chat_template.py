@@ -107,7 +107,7 @@ def encode(tokenizer: Tokenizer, messages: Sequence[Message]) -> Encoded:
 
 def says(tokenizer: Tokenizer, ids: Sequence[int]) -> str:
     """Tokens as text, as they are."""
-    text: str = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    text: str = tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
     return text
 
 

@@ -1,7 +1,6 @@
 """Load the tokenizer of a model: of a run, a bundled package, a folder, or the hub."""
 
 import difflib
-from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -61,13 +60,3 @@ def identity_of(tokenizer: Tokenizer) -> list[Any]:
 def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
     """The tokens that are no words of a text: not the one for unknown words, which stands for a word."""
     return frozenset(int(token) for token in tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-
-
-def speller(tokenizer: Tokenizer) -> Callable[[Sequence[int]], str]:
-    """Tokens to text, as it is."""
-
-    def spell(ids: Sequence[int]) -> str:
-        text: str = tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        return text
-
-    return spell
