@@ -1,9 +1,9 @@
-"""Halve smollm2, and bring it back on dialogues: by labels, by the teacher, and by the teacher grading what it writes.
+"""Teach smollm2 dialogues, halve it, and bring the half back: by labels, by the teacher, and by the teacher grading what it writes.
 
-    python -m experiments.dialogue --data FOLDER --steps 60
+    python -m experiments.dialogue --data FOLDER --steps 60 --teacher_steps 60
 
 FOLDER holds ``train.jsonl.gz`` and ``test.jsonl.gz`` of the Schema-Guided Dialogues, as ``turns``. All ways take the same
-steps over the same batches; the table is ``OUTPUT/table.md``.
+steps over the same batches; the table is ``OUTPUT/table.md``. Without ``--teacher_steps`` the teacher is smollm2 as it is.
 """
 
 import argparse
@@ -33,6 +33,7 @@ BOTH = {
     "init_args": {"losses": {"hard": LABELS, "soft": TARGETS}, "weights": {"hard": 0.5, "soft": 0.5}},
 }
 WRITES = {"class_path": "slimlit.callbacks.StudentWrites", "init_args": {"share": 0.5, "max_new_tokens": 24}}
+TEACHER = "the teacher itself, 30 layers"
 WAYS: dict[str, tuple[Any, list[Any]]] = {
     "labels": (LABELS, []),
     "labels and teacher": (BOTH, []),
@@ -50,7 +51,8 @@ def take(source: Path, target: Path, number: int) -> None:
 
 def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[str, Any]:
     """The config of one way."""
-    source = {"class_path": "slimlit.models.Pretrained", "init_args": {"source": asked.model}}
+    learned = asked.output / "teacher"
+    source = pretrained(str(learned) if learned.is_dir() else asked.model)
     data = {
         **{name: str(asked.output / f"{name}.jsonl") for name in ("train", "validation", "test")},
         "tokenizer": asked.model, "max_length": asked.max_length, "batch_size": asked.batch_size, "replies": "last",
@@ -81,12 +83,27 @@ def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[s
     }
 
 
+def pretrained(source: str) -> dict[str, Any]:
+    """A network as it stands in a config."""
+    return {"class_path": "slimlit.models.Pretrained", "init_args": {"source": source}}
+
+
+def teacher_config(asked: argparse.Namespace) -> dict[str, Any]:
+    """The config of the teacher, which learns from labels at a third of the rate of its halves."""
+    whole = config(LABELS, [], asked)
+    del whole["model"]["init_args"]["teacher"]
+    whole["model"]["init_args"].update(student=pretrained(asked.model))
+    whole["model"]["init_args"]["optimizer"]["init_args"]["lr"] = 1.0e-4
+    whole["trainer"]["max_steps"] = asked.teacher_steps
+    return whole
+
+
 def of_teacher(asked: argparse.Namespace) -> dict[str, float]:
-    """The scores of the teacher itself."""
+    """The scores of the model as it came."""
     settings = config(LABELS, [], asked)["data"]["init_args"]
     report = ReplyReport(num_replies=asked.replies, max_new_tokens=32)
     trainer = Trainer(
-        logger=False, enable_progress_bar=False, default_root_dir=asked.output / "teacher", callbacks=[report]
+        logger=False, enable_progress_bar=False, default_root_dir=asked.output / "untrained", callbacks=[report]
     )
     (found,) = trainer.test(CausalLM(Pretrained(asked.model)), datamodule=Dialogues(**settings), verbose=False)
     return dict(found)
@@ -99,6 +116,7 @@ def run() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--output", type=Path, default=Path("runs/dialogue-experiment"))
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--teacher_steps", type=int, default=0, help="that the teacher learns from labels first")
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--max_length", type=int, default=128)
     parser.add_argument("--dialogues", type=int, default=6000)
@@ -113,36 +131,40 @@ def run() -> None:
     ):
         if not (asked.output / f"{name}.jsonl").exists():
             take(asked.data / f"{file}.jsonl.gz", asked.output / f"{name}.jsonl", number)
-    known = asked.output / "teacher.json"
+    known = asked.output / "untrained.json"
     if not known.exists():
         known.write_text(json.dumps(of_teacher(asked)))
+    if asked.teacher_steps:
+        train("teacher", teacher_config(asked), asked.output)
     for number, (loss, callbacks) in enumerate(WAYS.values()):
-        if number in asked.ways and not (asked.output / f"way{number}" / "reports" / "test.json").exists():
-            train(number, config(loss, callbacks, asked), asked.output)
+        if number in asked.ways:
+            train(f"way{number}", config(loss, callbacks, asked), asked.output)
     table = write_table(asked.output)
     settings = f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
     (asked.output / "table.md").write_text(f"{table}\n\n{settings}\n")
 
 
-def train(number: int, settings: dict[str, Any], output: Path) -> None:
-    """Fit and test one way."""
-    file, place = output / f"way{number}.yaml", str(output / f"way{number}")
+def train(name: str, settings: dict[str, Any], output: Path) -> None:
+    """Fit and test one model, unless that is done."""
+    file, place = output / f"{name}.yaml", output / name
+    if (place / "reports" / "test.json").exists():
+        return
     file.write_text(yaml.safe_dump(settings, sort_keys=False))
     started = time.process_time()
-    if main(["fit", "--config", str(file), "--run", place, "--wandb", "disabled"]):
+    if main(["fit", "--config", str(file), "--run", str(place), "--wandb", "disabled"]):
         raise SystemExit(1)
-    (output / f"way{number}.seconds").write_text(str(time.process_time() - started))
-    if main(["test", "--run", place, "--wandb", "disabled"]):
+    (output / f"{name}.seconds").write_text(str(time.process_time() - started))
+    if main(["test", "--run", str(place), "--wandb", "disabled"]):
         raise SystemExit(1)
 
 
 def write_table(output: Path) -> str:
     """The ways that have been tested, as a Markdown table."""
-    rows = [("the teacher itself, untrained here", json.loads((output / "teacher.json").read_text()), "0")]
-    for number, name in enumerate(WAYS):
-        found = output / f"way{number}" / "reports" / "test.json"
+    rows = [("smollm2 as it comes", json.loads((output / "untrained.json").read_text()), "0")]
+    for folder, name in [("teacher", TEACHER), *((f"way{number}", name) for number, name in enumerate(WAYS))]:
+        found = output / folder / "reports" / "test.json"
         if found.exists():
-            rows.append((name, json.loads(found.read_text()), (output / f"way{number}.seconds").read_text()))
+            rows.append((name, json.loads(found.read_text()), (output / f"{folder}.seconds").read_text()))
     table = [f"| trained by | {' | '.join(score.removeprefix('test/') for score in SCORES)} | CPU s |"]
     table.append("|---|" + "---:|" * (len(SCORES) + 1))
     for way, scores, cost in rows:
