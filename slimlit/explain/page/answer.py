@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from slimlit.explain.page.markup import clean, named, number, signed, tag
+from slimlit.explain.page.markup import named, number, signed, tag
 from slimlit.explain.records import Answer, Example, Explanation, Map, Shares
 from slimlit.explain.words import Word
+from slimlit.report.html import text as clean
 
 _SPOKEN = 3  # words named for and against
 

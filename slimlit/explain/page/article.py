@@ -8,9 +8,10 @@ import numpy as np
 
 from slimlit.explain.packed import pack, pack_maps, quantise
 from slimlit.explain.page.answer import draw_answer
-from slimlit.explain.page.markup import clean, language, tag, words_of
+from slimlit.explain.page.markup import language, tag, words_of
 from slimlit.explain.records import Answer, Example, Explanation, Map
 from slimlit.explain.words import Word
+from slimlit.report.html import text as clean
 
 
 def draw_article(at: int, example: Example, methods: Sequence[str], explanation: Explanation, budget: int) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from slimlit.explain.page.article import draw_article
-from slimlit.explain.page.markup import beginning, clean, tag
+from slimlit.explain.page.markup import beginning, tag
 from slimlit.explain.records import Explanation
+from slimlit.report.html import text as clean
 
 BUDGET = 50_000  # bytes of a page for each of its texts
 NO_EXAM = "No exam was taken yet: what these methods are worth on this network is not known. Take it:"

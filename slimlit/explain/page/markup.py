@@ -1,25 +1,19 @@
-"""Small pieces of markup: escaped text, words with their heat, numbers as people read them."""
+"""Small pieces of markup: words with their heat, numbers as people read them."""
 
 import re
 from collections.abc import Sequence
-from html import escape
 
 from slimlit.explain.packed import FULL
 from slimlit.explain.records import Example
 from slimlit.explain.words import Word
+from slimlit.report.html import text as clean
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _LEVELS = 8
 _SCRIPTS = {
     "ja": r"[\u3040-\u30ff]",
     "ko": r"[\uac00-\ud7af]",
     "zh": r"[\u3400-\u9fff]",
 }  # whose signs need their own font
-
-
-def clean(text: str) -> str:
-    """Text as it may stand in a page."""
-    return escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def tag(name: str, inner: str, kind: str = "") -> str:
