@@ -28,10 +28,9 @@ ENDINGS = (*_TEXT, *TABLES)
 
 @dataclass
 class Corpus:
-    """Documents, the group of each where a column names one, the row each was read from, and what was left out."""
+    """Documents, the row each was read from, and what was left out."""
 
     texts: list[str]
-    groups: list[str] = field(default_factory=list)
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
     rows: "array[int]" = field(default_factory=lambda: array("q"))
@@ -41,16 +40,14 @@ class Corpus:
 
     def take(self, rows: list[int]) -> "Corpus":
         """Those documents, in that order."""
-        return Corpus([self.texts[row] for row in rows], [self.groups[row] for row in rows] if self.groups else [])
+        return Corpus([self.texts[row] for row in rows])
 
     def as_texts(self) -> Texts:
         """The documents; those that are alike fall into one part."""
         return Texts(self.texts, labels=[""] * len(self.texts))
 
 
-def read_documents(
-    source: str, split: str, documents: Documents, column: str = "text", group: str | None = None
-) -> Corpus:
+def read_documents(source: str, split: str, documents: Documents, column: str = "text") -> Corpus:
     """The documents of a text file, a JSON-lines or table file, a bundled text, or a folder with a file (or shards) of ``split``.
 
     Args:
@@ -59,28 +56,25 @@ def read_documents(
         documents: what a document of a text file is: a line, what stands between empty lines, an article under its
             heading (``= Title =``, as WikiText has them), or the whole file.
         column: of the text, in files with columns.
-        group: of the name of a group, in files with columns.
 
     Raises:
         ValueError: no such file, no such column, an unknown format, or nothing readable in it.
     """
-    opened = open_documents(source, split, documents, column, group)
-    found = gather_documents(opened.rows, column, group)
+    opened = open_documents(source, split, documents, column)
+    found = gather_documents(opened.rows, column)
     found.broken = opened.broken
     if not len(found):
         raise ValueError(f"no text in {source}: {found.num_empty} empty and {len(found.broken)} broken documents")
     return found
 
 
-def open_documents(
-    source: str, split: str, documents: Documents, column: str = "text", group: str | None = None
-) -> Opened:
+def open_documents(source: str, split: str, documents: Documents, column: str = "text") -> Opened:
     """The documents of a source as they are read, under the name of their column; see :func:`read_documents`."""
     files = _files(source, split)
-    return Opened(lambda broken: _read(files, split, documents, Columns(column, None, None, group), broken))
+    return Opened(lambda broken: _read(files, split, documents, Columns(column, None, None), broken))
 
 
-def gather_documents(rows: Iterable[Numbered], column: str, group: str | None = None) -> Corpus:
+def gather_documents(rows: Iterable[Numbered], column: str) -> Corpus:
     """The documents of rows; those without a text are counted."""
     found = Corpus([])
     for row, record in rows:
@@ -89,7 +83,6 @@ def gather_documents(rows: Iterable[Numbered], column: str, group: str | None = 
             continue
         found.rows.append(row)
         found.texts.append(record[column])
-        found.groups += [] if group is None else [str(record[group])]
     return found
 
 
@@ -100,10 +93,6 @@ def _read(
     start = 0
     for file in files:
         if plain_name(file).endswith(_TEXT):
-            if columns.group is not None:
-                raise ValueError(
-                    f"{file} has no columns, so no group_column {columns.group!r}\ngive JSON lines with that column"
-                )
             for text in _cut(Path(file), documents):
                 if tidy := _tidied(text):
                     yield start, {columns.text: tidy}
@@ -128,9 +117,8 @@ def _read_json(file: Path, columns: Columns, broken: list[str]) -> Iterator[Reco
         value = record.get(columns.text)
         if not isinstance(value, str | None):
             raise ValueError(f"column {columns.text!r} of {file} holds a {type(value).__name__}; expected text")
-        if columns.text not in record or (columns.group is not None and not str(record.get(columns.group) or "")):
-            missing = columns.text if columns.text not in record else columns.group
-            raise ValueError(f"a line of {file} has no {missing!r}\nit has: {', '.join(map(str, record))}")
+        if columns.text not in record:
+            raise ValueError(f"a line of {file} has no {columns.text!r}\nit has: {', '.join(map(str, record))}")
         yield {**record, columns.text: _tidied(value or "")}
 
 

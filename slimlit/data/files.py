@@ -17,7 +17,6 @@ class Columns:
     text: str = "text"
     pair: str | None = None
     label: str | None = "label"
-    group: str | None = None
 
     def needed(self) -> list[str]:
         """The columns that must be there."""
@@ -33,7 +32,6 @@ class Texts:
     labels: list[str] = field(default_factory=list)
     num_empty: int = 0
     broken: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
     rows: "array[int]" = field(default_factory=lambda: array("q"))
 
     def __len__(self) -> int:
@@ -53,8 +51,7 @@ class Texts:
         chosen = list(rows)
         pairs = None if self.pairs is None else [self.pairs[row] for row in chosen]
         labels = [self.labels[row] for row in chosen] if self.labels else []
-        groups = [self.groups[row] for row in chosen] if self.groups else []
-        return Texts([self.texts[row] for row in chosen], pairs, labels, groups=groups)
+        return Texts([self.texts[row] for row in chosen], pairs, labels)
 
 
 def read_texts(source: str, columns: Columns, split: str = "train") -> Texts:
@@ -110,8 +107,6 @@ def gather_texts(rows: Iterable[Numbered], columns: Columns) -> Texts:
             texts.pairs.append(values[1])
         if columns.label is not None:
             texts.labels.append(values[-1])
-        if columns.group is not None:
-            texts.groups.append(as_word(record.get(columns.group)))
     return texts
 
 
@@ -132,12 +127,11 @@ def check_columns(source: str, columns: Columns, seen: list[str]) -> None:
     Raises:
         ValueError: one is not.
     """
-    for name in [*columns.needed(), *([] if columns.group is None else [columns.group])]:
+    for name in columns.needed():
         if name not in seen:
             near = difflib.get_close_matches(name, seen, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             roles = {columns.text: "text_column", columns.pair: "pair_column", columns.label: "label_column"}
-            role = roles.get(name, "group_column")
             raise ValueError(
-                f"no column {name!r} in {source}\nit has: {', '.join(map(str, seen))}\n{hint}name it: data.init_args.{role}: COLUMN"
+                f"no column {name!r} in {source}\nit has: {', '.join(map(str, seen))}\n{hint}name it: data.init_args.{roles[name]}: COLUMN"
             )

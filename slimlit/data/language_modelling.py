@@ -10,6 +10,7 @@ import numpy.typing as npt
 from slimlit.data.documents import ENDINGS, Corpus, Documents, gather_documents, open_documents, read_documents
 from slimlit.data.examples import Column, cached_columns, hash_all
 from slimlit.data.files import Texts
+from slimlit.data.groups import number_groups
 from slimlit.data.masking import Batches, InEpochs, MaskedRows, Masking, swappable
 from slimlit.data.module import ResumableLoader, TextModule, count_taken
 from slimlit.data.parts import Parts
@@ -192,7 +193,7 @@ class LanguageModelling(TextModule):
         """The document each training example is of (``document``), or its group by another column of the file.
 
         Raises:
-            ValueError: rows are packed of several documents, or there is no such column.
+            ValueError: rows are packed of several documents, there is no such column, or a document without a group.
         """
         rows = self.splits["train"]
         if self.packing:
@@ -203,9 +204,10 @@ class LanguageModelling(TextModule):
             documents: npt.NDArray[np.int64] = np.unique(rows.documents, return_inverse=True)[1]
             return documents
         train = str(self.sources["train"])
-        whole = read_documents(train, "train", self.documents, self.text_column, column)
-        names = np.asarray(whole.take(self.parts.rows(whole)["train"]).groups, dtype=object).astype(str)
-        found: npt.NDArray[np.int64] = np.unique(names[rows.documents], return_inverse=True)[1]
+        whole = read_documents(train, "train", self.documents, self.text_column)
+        kept = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
+        numbers = number_groups(self.open_rows("train"), kept, column, train)
+        found: npt.NDArray[np.int64] = np.unique(numbers[rows.documents], return_inverse=True)[1]
         return found
 
     def unprotected(self, group_column: str | None) -> str | None:

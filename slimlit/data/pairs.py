@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from slimlit.data.examples import IGNORED, Column, Examples, cached_columns, hash_all
+from slimlit.data.groups import number_groups
 from slimlit.data.module import TextModule
 from slimlit.data.pair_texts import PairColumns, PairTexts, gather_pairs, open_pairs, read_pairs
 from slimlit.data.parts import Parts
@@ -147,6 +151,17 @@ class Pairs(TextModule):
     def gather(self, rows: list[Numbered], name: str) -> PairTexts:
         """The texts of rows, and what is to be written of them."""
         return gather_pairs(rows, self._pair_columns(name), name)
+
+    def groups(self, column: str) -> npt.NDArray[np.int64]:
+        """Which group (author, customer, document) each training text belongs to, numbered from 0.
+
+        Raises:
+            ValueError: no such column, or a text without a group.
+        """
+        source = self.parts.source("train")
+        whole = read_pairs(source, self._pair_columns("train"), "train")
+        rows = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
+        return number_groups(self.open_rows("train"), rows, column, source)
 
     def _pair_columns(self, name: str) -> PairColumns:
         return PairColumns(self.source_column, self.target_column, self.learn_column if name == "train" else None)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slimlit.data.examples import IGNORED
+from slimlit.data.groups import number_groups
 from slimlit.data.module import TextModule
 from slimlit.data.parts import Parts
 from slimlit.data.records import Numbered, Opened
@@ -122,6 +123,18 @@ class Tagging(TextModule):
     def gather(self, rows: list[Numbered], name: str) -> Sentences:
         """The sentences of rows."""
         return gather_sentences(rows, self._columns(name))
+
+    def groups(self, column: str) -> npt.NDArray[np.int64]:
+        """Which group (author, patient, document) each training sentence belongs to, numbered from 0.
+
+        Raises:
+            ValueError: no such column, or a sentence without a group.
+        """
+        source = self.parts.source("train")
+        whole = read_sentences(source, self.columns, "train")
+        whole.repair(source)
+        rows = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
+        return number_groups(self.open_rows("train"), rows, column, source)
 
     def _columns(self, name: str) -> TagColumns:
         return self.columns if name != "predict" else TagColumns(self.columns.tokens, None, self.columns.text)

@@ -1,12 +1,12 @@
 """``TextClassification``: labelled texts, or pairs of texts, from files to batches."""
 
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from slimlit.data.files import Columns, Texts, gather_texts, open_texts, read_texts
+from slimlit.data.groups import number_groups
 from slimlit.data.module import TextModule
 from slimlit.data.parts import Parts
 from slimlit.data.records import Numbered, Opened
@@ -117,15 +117,10 @@ class TextClassification(TextModule):
         Raises:
             ValueError: no such column, or a row without a group.
         """
-        source = cast(str, self.sources["train"])
-        whole = read_texts(source, replace(self.columns, group=column), "train")
-        names = whole.take(self.parts.rows(whole)["train"]).groups
-        if not all(names):
-            raise ValueError(
-                f"{names.count('')} rows of {source} have nothing in column {column!r}\n"
-                "give each a group: who is protected must be known for every text"
-            )
-        numbers: npt.NDArray[np.int64] = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)[1]
+        source = self.parts.source("train")
+        whole = read_texts(source, self.columns, "train")
+        rows = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
+        numbers = number_groups(self.open_rows("train"), rows, column, source)
         planted = numbers.max() + 1 + np.arange(self.num_planted)
         return np.concatenate([numbers, planted])
 

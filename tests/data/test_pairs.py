@@ -105,6 +105,19 @@ def test_made_splits_have_no_text_on_two_sides(toy_translator: Path, tmp_path: P
     assert len(set.union(*sides)) == sum(map(len, sides)) == 6
 
 
+def test_every_text_has_the_group_its_row_names_or_none_has(toy_translator: Path, tmp_path: Path) -> None:
+    lines = [
+        "source\ttarget\twho\trole",
+        "\tder\tnobody\t",
+        *(f"the dog {n}\tder {n}\tperson {n % 2}\t" for n in range(6)),
+    ]
+    (tmp_path / "letters.tsv").write_text("\n".join(lines) + "\n")
+    data = translations(toy_translator, train=str(tmp_path / "letters.tsv"), learn_column=None)
+    assert data.groups("who").tolist() == [0, 1, 0, 1, 0, 1]
+    with pytest.raises(ValueError, match="6 rows .* have nothing in column 'role'"):
+        data.groups("role")
+
+
 def test_what_a_teacher_wrote_is_learned_and_the_references_still_judge(toy_translator: Path, tmp_path: Path) -> None:
     lines = [{"source": f"the dog {n}", "target": "der kater", "prediction": "der hund"} for n in range(20)]
     (tmp_path / "teacher.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -148,6 +148,20 @@ def test_made_splits_share_no_sentence_and_are_the_same_again(toy_sentence_files
     assert 20 < len(found[0]["validation"]) < 45
 
 
+def test_groups_are_of_the_sentences_that_training_was_dealt(toy_model: Path, tmp_path: Path) -> None:
+    lines = [{"tokens": [f"film{n}", "music"], "ner": ["B-FILM", "O"], "who": f"author {n % 3}"} for n in range(30)]
+    lines.insert(4, {"tokens": [], "ner": [], "who": "nobody"})
+    file = tmp_path / "notes.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = toy_tagging(toy_model, tmp_path, train=str(file), validation=None, test=None)
+    data.setup("fit")
+    expected = [int(words[0].removeprefix("film")) % 3 for words in data.splits["train"].sentences]
+    assert data.groups("who").tolist() == expected
+    assert len(expected) < 30
+    with pytest.raises(ValueError, match="no column 'whom'"):
+        data.groups("whom")
+
+
 def test_other_tags_are_other_examples(tokenizer: Tokenizer) -> None:
     sentences = Sentences([["the", "film"]], [], [None], [[]])
     one, other = (tokenise(sentences, [np.asarray(tags)], tokenizer, 16) for tags in ([0, 1], [1, 0]))
