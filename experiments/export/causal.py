@@ -2,7 +2,8 @@
 
     python -m experiments.export.causal --model smollm2 --text FOLDER/wikitext2/test.txt.gz --scratch FOLDER
 
-``--model`` is a run, a bundled name or a folder; ``--scratch`` keeps what is made of it. One thread; processor time.
+``--model`` is a run, a bundled name or a folder; ``--text`` a gzipped text, or dialogues as JSON lines of ``turns``, whose last replies
+are asked; ``--scratch`` keeps what is made of it. One thread; processor time.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from slimlit.data import Dialogues
 from slimlit.export.comparison import Comparison
 from slimlit.export.generator_file import write_generator
 from slimlit.export.gguf_file import read_gguf, write_gguf
@@ -46,11 +48,12 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--scratch", type=Path, required=True)
-    parser.add_argument("--windows", type=int, default=16, help=f"of {WINDOW} tokens")
+    parser.add_argument("--windows", type=int, default=16, help=f"of {WINDOW} tokens; or so many dialogues")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    sample = read_windows(asked.model, asked.text, asked.windows)
+    read = read_dialogues if asked.text.suffix == ".jsonl" else read_windows
+    sample = read(asked.model, asked.text, asked.windows)
     forms = make_forms(asked.model, sample, asked.scratch)
     prompt = sample.batches[0]["input_ids"][0, :PROMPT].tolist()
     rates = clock([form for form in forms if form.write], prompt, asked.rounds)
@@ -77,6 +80,17 @@ def read_windows(model: str, text: Path, number: int) -> Sample:
         batches.append({"input_ids": ids, "attention_mask": np.ones_like(ids)})
         labels.append(np.concatenate([ids[:, 1:], np.full((1, 1), -100)], axis=1))
     return Sample(batches, labels)
+
+
+def read_dialogues(model: str, text: Path, number: int) -> Sample:
+    """The first dialogues of a file; the words of their last replies are asked."""
+    data = Dialogues(str(text), model, validation=str(text), replies="last", max_length=WINDOW)
+    data.setup("validate")
+    examples = [data.splits["validation"].batch([row]) for row in range(number)]
+    names = ("input_ids", "attention_mask")
+    return Sample(
+        [{name: one[name].numpy() for name in names} for one in examples], [one["labels"].numpy() for one in examples]
+    )
 
 
 def make_forms(model: str, sample: Sample, scratch: Path) -> list[Form]:
