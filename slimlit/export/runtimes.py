@@ -52,6 +52,11 @@ def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
         from slimlit.export.writing import Writer
 
         return Writer(folder, num_threads)
+    if facts["kind"] == "seq2seq_lm":
+        from slimlit.export.rules import Rules
+        from slimlit.export.translating import Translator
+
+        return Translator(folder, Rules(**facts["rules"]), num_threads)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
