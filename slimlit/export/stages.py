@@ -1,5 +1,6 @@
-"""``stages_of``: an encoder-decoder as two modules of plain tensors; but for tied tables no weight is in both."""
+"""``decoder_of``, ``stages_of``: a network that writes as modules to trace: a decoder as one, an encoder-decoder as two; no weight is in both, but for tied tables."""
 
+import copy
 from typing import Any
 
 import torch
@@ -9,8 +10,6 @@ from transformers import DynamicCache, EncoderDecoderCache
 
 from slimlit.export.sample import Sample
 from slimlit.models import PreTrainedModel
-
-Layers = dict[str, dict[str, Tensor]]  # keys and values of each layer, by its number
 
 
 class EncoderStage(nn.Module):
@@ -26,12 +25,12 @@ class EncoderStage(nn.Module):
 
     def forward(
         self, input_ids: Int[Tensor, "batch tokens"], attention_mask: Int[Tensor, "batch tokens"]
-    ) -> dict[str, Layers]:
+    ) -> dict[str, DynamicCache]:
         """Keys and values, ``(batch, heads, tokens, width)``, of each layer of the decoder."""
         said = self.network(
             input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=input_ids[:, :1], use_cache=True
         )
-        return {"cross": _layers_of(said.past_key_values.cross_attention_cache)}
+        return {"cross": said.past_key_values.cross_attention_cache}
 
 
 class DecoderStage(nn.Module):
@@ -45,12 +44,12 @@ class DecoderStage(nn.Module):
         self,
         decoder_input_ids: Int[Tensor, "batch new"],
         attention_mask: Int[Tensor, "batch tokens"],
-        cross: Layers,
-        past_key_values: Layers,
-    ) -> dict[str, Float[Tensor, "batch new words"] | Layers]:
+        cross: DynamicCache,
+        past_key_values: DynamicCache,
+    ) -> dict[str, Float[Tensor, "batch new words"] | DynamicCache]:
         """Several words at once or one; the first where nothing is remembered yet."""
-        memory = EncoderDecoderCache(_cache_of(past_key_values), _cache_of(cross))
-        memory.is_updated = dict.fromkeys(range(len(cross)), True)  # what was read stays as it is
+        memory = EncoderDecoderCache(past_key_values, cross)
+        memory.is_updated = dict.fromkeys(range(len(cross.layers)), True)  # what was read stays as it is
         width = self.network.config.hidden_size
         nothing = attention_mask.new_zeros((1, 1, 1), dtype=torch.float32).expand(*attention_mask.shape, width)
         said = self.network(
@@ -60,7 +59,28 @@ class DecoderStage(nn.Module):
             past_key_values=memory,
             use_cache=True,
         )
-        return {"logits": said.logits, "past_key_values": _layers_of(said.past_key_values.self_attention_cache)}
+        return {"logits": said.logits, "past_key_values": said.past_key_values.self_attention_cache}
+
+
+def decoder_of(network: PreTrainedModel, sample: Sample) -> tuple[nn.Module, dict[str, Any]]:
+    """A causal language model, with inputs to trace it with: a padded prompt, and words after it.
+
+    transformers' exporter makes two graphs, one for the prompt and one for each next word, with all weights in both. The second,
+    traced over several words at once, reads a prompt too where nothing is remembered yet; so it is the only one here.
+    """
+    from transformers.exporters.utils import decompose_for_generation
+
+    ids = torch.from_numpy(sample.batches[0]["input_ids"][:1, :1]).expand(2, 7).clone()
+    mask = torch.ones_like(ids)
+    mask[0, :3] = 0  # a padded prompt, or the mask would be traced away
+    settings = copy.deepcopy(network.generation_config)
+    settings.eos_token_id = None  # the traced words are no text: nothing may end them
+    settings.do_sample, settings.num_beams = False, 1
+    stages = decompose_for_generation(
+        network, {"input_ids": ids, "attention_mask": mask}, generation_config=settings, multi_token_decode=True
+    )
+    found: tuple[nn.Module, dict[str, Any]] = stages["decode"]
+    return found
 
 
 def stages_of(network: PreTrainedModel, sample: Sample) -> dict[str, tuple[nn.Module, dict[str, Any]]]:
@@ -72,17 +92,6 @@ def stages_of(network: PreTrainedModel, sample: Sample) -> dict[str, tuple[nn.Mo
     with torch.no_grad():
         cross = stages[0](ids, mask)["cross"]
         said = network(input_ids=ids, attention_mask=mask, decoder_input_ids=ids[:, :3], use_cache=True)
-        past = _layers_of(said.past_key_values.self_attention_cache)
+        past = said.past_key_values.self_attention_cache
     words = {"decoder_input_ids": ids[:, :5].clone(), "attention_mask": mask, "cross": cross, "past_key_values": past}
     return {"encoder": (stages[0], {"input_ids": ids, "attention_mask": mask}), "decoder": (stages[1], words)}
-
-
-def _cache_of(layers: Layers) -> DynamicCache:
-    cache = DynamicCache()
-    for number, layer in enumerate(layers.values()):
-        cache.update(layer["keys"], layer["values"], number)
-    return cache
-
-
-def _layers_of(cache: DynamicCache) -> Layers:
-    return {str(number): {"keys": one.keys, "values": one.values} for number, one in enumerate(cache.layers)}

@@ -87,8 +87,10 @@ def _onnx(order: Order) -> list[str]:
 
 
 def _openvino(order: Order) -> list[str]:
-    from slimlit.export.openvino_file import write_openvino
+    from slimlit.export.openvino_file import write_openvino, write_openvino_writer
 
+    if order.kind in _WRITERS:
+        return write_openvino_writer(order.network, order.kind, order.sample, order.folder, order.is_int8)
     return write_openvino(order.network, order.sample, order.folder, order.is_int8)
 
 
@@ -112,7 +114,9 @@ TARGETS = {
     "onnx": Target(
         _onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, (*_READERS, *_WRITERS), "reader_example.py"
     ),
-    "openvino": Target(_openvino, "openvino", ("openvino", "nncf"), PRECISIONS, _READERS, "reader_example.py"),
+    "openvino": Target(
+        _openvino, "openvino", ("openvino", "nncf"), PRECISIONS, (*_READERS, *_WRITERS), "reader_example.py"
+    ),
     "executorch": Target(
         _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, _READERS, "reader_example.py"
     ),
