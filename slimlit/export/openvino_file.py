@@ -34,11 +34,10 @@ def write_openvino_writer(
     """
     with quietly_traced():
         if kind == "causal_lm":
-            stages = {"openvino_model": decoder_of(network, sample)}
+            _write(*decoder_of(network, sample), folder / "openvino_model.xml", is_int8)
         else:
-            stages = {f"openvino_{name}_model": stage for name, stage in stages_of(network, sample).items()}
-        for name, (stage, inputs) in stages.items():
-            _write(stage, inputs, folder / f"{name}.xml", is_int8)
+            for name, (stage, inputs, axes) in stages_of(network, sample).items():
+                _write(stage, inputs, folder / f"openvino_{name}_model.xml", is_int8, axes)
     return ["logits"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.export import Dim
 from transformers import DynamicCache, EncoderDecoderCache
 
 from slimlit.export.sample import Sample
@@ -83,15 +84,24 @@ def decoder_of(network: PreTrainedModel, sample: Sample) -> tuple[nn.Module, dic
     return found
 
 
-def stages_of(network: PreTrainedModel, sample: Sample) -> dict[str, tuple[nn.Module, dict[str, Any]]]:
-    """``encoder`` and ``decoder``, each with inputs to trace it with: a padded text, and words after others."""
+def stages_of(network: PreTrainedModel, sample: Sample) -> dict[str, tuple[nn.Module, dict[str, Any], dict[str, Any]]]:
+    """``encoder`` and ``decoder``, each with inputs to trace it with (a padded text, and words after others) and their free axes."""
     ids = torch.from_numpy(sample.batches[0]["input_ids"][:1, :1]).expand(2, 7).clone()
     mask = torch.ones_like(ids)
     mask[0, 4:] = 0  # or the mask would be traced away
-    stages = EncoderStage(network).eval(), DecoderStage(network).eval()
+    encoder, decoder = EncoderStage(network).eval(), DecoderStage(network).eval()
     with torch.no_grad():
-        cross = stages[0](ids, mask)["cross"]
+        cross = encoder(ids, mask)["cross"]
         said = network(input_ids=ids, attention_mask=mask, decoder_input_ids=ids[:, :3], use_cache=True)
-        past = said.past_key_values.self_attention_cache
+    past = said.past_key_values.self_attention_cache
     words = {"decoder_input_ids": ids[:, :5].clone(), "attention_mask": mask, "cross": cross, "past_key_values": past}
-    return {"encoder": (stages[0], {"input_ids": ids, "attention_mask": mask}), "decoder": (stages[1], words)}
+    batch, tokens, new, before = (Dim(name) for name in ("batch", "tokens", "new", "before"))
+    text, number = {0: batch, 1: tokens}, 2 * len(cross.layers)
+    axes = {
+        "decoder_input_ids": {0: batch, 1: new},
+        "attention_mask": text,
+        "cross": [{0: batch, 2: tokens}] * number,
+        "past_key_values": [{0: batch, 2: before}] * number,
+    }
+    given = {"input_ids": ids, "attention_mask": mask}
+    return {"encoder": (encoder, given, dict.fromkeys(given, text)), "decoder": (decoder, words, axes)}

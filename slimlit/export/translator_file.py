@@ -23,8 +23,8 @@ def write_translator(network: PreTrainedModel, sample: Sample, folder: Path, is_
     with quietly_traced():
         stages = stages_of(network, sample)
         programs: dict[str, onnx_ir.Model] = {}
-        for name, (stage, inputs) in stages.items():
-            programs[name] = OnnxExporter().export(stage, inputs, OnnxConfig(dynamic=True)).program
+        for name, (stage, inputs, axes) in stages.items():
+            programs[name] = OnnxExporter().export(stage, inputs, OnnxConfig(dynamic=True, dynamic_shapes=axes)).program
             if is_int8:
                 from slimlit.export.onnx_int8_fine import quantise_finely
 
