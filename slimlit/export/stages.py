@@ -95,13 +95,8 @@ def stages_of(network: PreTrainedModel, sample: Sample) -> dict[str, tuple[nn.Mo
         said = network(input_ids=ids, attention_mask=mask, decoder_input_ids=ids[:, :3], use_cache=True)
     past = said.past_key_values.self_attention_cache
     words = {"decoder_input_ids": ids[:, :5].clone(), "attention_mask": mask, "cross": cross, "past_key_values": past}
-    batch, tokens, new, before = (Dim(name) for name in ("batch", "tokens", "new", "before"))
-    text, number = {0: batch, 1: tokens}, 2 * len(cross.layers)
-    axes = {
-        "decoder_input_ids": {0: batch, 1: new},
-        "attention_mask": text,
-        "cross": [{0: batch, 2: tokens}] * number,
-        "past_key_values": [{0: batch, 2: before}] * number,
-    }
+    batch, free, number = Dim("batch"), Dim.AUTO, 2 * len(cross.layers)
+    text, layers = {0: batch, 1: free}, [{0: batch, 2: free}] * number
+    axes = {"decoder_input_ids": text, "attention_mask": text, "cross": layers, "past_key_values": layers}
     given = {"input_ids": ids, "attention_mask": mask}
     return {"encoder": (encoder, given, dict.fromkeys(given, text)), "decoder": (decoder, words, axes)}
