@@ -126,6 +126,7 @@ class _NotKeptError(Exception):
 
 
 def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish, card: Card) -> Card:
+    rules = asdict(rules_of(order.network)) if order.kind == "seq2seq_lm" and wish.to != "hub" else {}
     outputs = target.write(order)
     data.tokenizer.save_pretrained(order.folder)
     shutil.copyfile(Path(examples.__file__).with_name(target.example_for(order.kind)), order.folder / "use.py")
@@ -139,7 +140,7 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
         "max_length": data.max_length,
         "pad_token_id": int(data.tokenizer.pad_token_id or 0),
         "stops": stops_of(order.network) if order.kind == "causal_lm" else [],
-        "rules": asdict(rules_of(order.network)) if order.kind == "seq2seq_lm" and wish.to != "hub" else {},
+        "rules": rules,
     }
     runs.write(order.folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     run = open_export(order.folder)

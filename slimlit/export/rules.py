@@ -71,13 +71,17 @@ def rules_of(network: PreTrainedModel) -> Rules:
                 f"the network writes with {name} {told[name]}, which the program beside these files does not know\n"
                 "export it --to hub, or train without it"
             )
+    said = (told.get("decoder_start_token_id"), told.get("bos_token_id"))
+    start = next((token for token in said if token is not None), None)
+    if start is None:
+        raise ValueError("the network does not say what comes before the first word\nset decoder_start_token_id in its generation_config.json")  # fmt: skip
     ends = told.get("eos_token_id")
     stops = [] if ends is None else [int(end) for end in (ends if isinstance(ends, list) else [ends])]
     phrases = told.get("bad_words_ids") or []
     if any(len(phrase) > 1 for phrase in phrases):
         raise ValueError("the network never says some phrases of several tokens (bad_words_ids), which this export does not know\nexport it --to hub")  # fmt: skip
     return Rules(
-        start=int(told["decoder_start_token_id"]),
+        start=int(start),
         stops=stops,
         never=[int(word) for (word,) in phrases if word not in stops] + list(told.get("suppress_tokens") or []),
         first=told.get("forced_bos_token_id"),

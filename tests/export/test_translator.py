@@ -138,11 +138,18 @@ def test_rules_that_no_program_beside_an_export_knows_are_told() -> None:
 
 
 def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_once_and_runs_without_us(
-    toy_translator_run: Path, monkeypatch: pytest.MonkeyPatch
+    toy_translator_run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     onnx = pytest.importorskip("onnx", reason="needs slimlit[onnx]")
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs slimlit[onnx]")
     pytest.importorskip("onnxscript", reason="needs slimlit[onnx]")
+    onnx_ir = pytest.importorskip("onnx_ir", reason="needs slimlit[onnx]")
+    from slimlit.export import onnx_int8
+    from slimlit.export.onnx_file import save_onnx
+    from slimlit.export.onnx_int8_fine import quantise_finely
+    from slimlit.export.shared_weights import share_weights
+    from slimlit.export.translating import OnnxTranslator
+
     monkeypatch.chdir(toy_translator_run)
     monkeypatch.setattr(sys, "argv", ["slimlit"])
     assert main(["export", "--run", "words", "--to", "onnx", "--max_texts", "24"]) == 0
@@ -168,6 +175,17 @@ def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_
     said = network.generate(ids, num_beams=1, max_new_tokens=64)
     assert ran.stdout.strip() == tokenizer.decode(said[0], skip_special_tokens=True)
     assert onnxruntime.InferenceSession(str(folder / "encoder.onnx")).get_inputs()[0].shape == ["batch", "tokens"]
+    monkeypatch.setattr(onnx_int8, "LEAST_SIZE", 64)
+    programs = {name: onnx_ir.load(folder / f"{name}.onnx") for name in ("encoder", "decoder")}
+    for program in programs.values():
+        quantise_finely(program)
+    share_weights(programs.values(), tmp_path / "shared.bin")
+    for name, program in programs.items():
+        save_onnx(program, tmp_path / f"{name}.onnx")
+    assert (tmp_path / "decoder.onnx").stat().st_size < 0.6 * (folder / "decoder.onnx").stat().st_size
+    batch = some_texts(27).batches[1]
+    ours, theirs = (OnnxTranslator(place, rules_of(network))(batch)["logits"].ravel() for place in (folder, tmp_path))
+    assert 0.97 < np.corrcoef(ours, theirs)[0, 1] < 1.0  # weights that large make much of little
 
 
 def test_what_two_graphs_hold_is_stored_once_to_the_bit(tmp_path: Path) -> None:
