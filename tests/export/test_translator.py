@@ -28,7 +28,7 @@ from slimlit.__main__ import main
 from slimlit.data.toy import write_toy_translations
 from slimlit.export.reference import answers
 from slimlit.export.rules import rules_of
-from slimlit.export.sample import Sample
+from slimlit.export.sample import Sample, one_text
 from slimlit.export.stages import stages_of
 from slimlit.export.writing import count_other_words
 from slimlit.models.tokenizers import load_tokenizer
@@ -128,6 +128,12 @@ def test_rules_bar_the_words_that_generate_bars() -> None:
         logits[[0, 1, 2, 3, 9]] += 6  # what may be barred is likeliest
         wanted = theirs(torch.tensor([[0, *words]]), torch.from_numpy(logits)[None].clone()).argmax()
         assert rules.choose(logits, words, [1], is_last=False) == int(wanted)
+
+
+def test_a_text_of_so_many_tokens_has_as_many_words_in_its_answer() -> None:
+    one = one_text(some_texts(60), 32)
+    assert {name: array.shape for name, array in one.items()} == dict.fromkeys(some_texts(60).names, (1, 32))
+    assert one["attention_mask"].all()
 
 
 def test_rules_that_no_program_beside_an_export_knows_are_told() -> None:
