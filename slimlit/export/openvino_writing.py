@@ -63,7 +63,7 @@ class OpenVINOTranslator(Translator):
 def open_request(path: Path, num_threads: int) -> tuple[Any, list[str]]:
     """A graph on the CPU in float32, as what may be asked, and the names of its inputs.
 
-    Left alone OpenVINO computes in bfloat16 where the processor has it, and remembers keys and values in int8.
+    Left alone OpenVINO computes in bfloat16 where the processor has it; keys and values are held to float32 with a setting of their own.
     """
     need("openvino", "openvino")
     import openvino

@@ -67,7 +67,7 @@ def toy_translator_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("translated")
     run = folder / "runs" / "words"
     write_toy_translations(folder, num_train=8)
-    write_toy_translator(folder / "model", width=32)
+    write_toy_translator(folder / "model")
     network = loud(AutoModelForSeq2SeqLM.from_pretrained(folder / "model"))
     network.generation_config = GenerationConfig(
         max_new_tokens=9, num_beams=2, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1, forced_eos_token_id=1,
@@ -165,10 +165,8 @@ def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_
     assert card["measures"]["greatest difference"] < 1e-3
     folder, network = Path("runs/words/export/onnx"), AutoModelForSeq2SeqLM.from_pretrained("runs/words/student")
     shared = (folder / "shared.bin").stat().st_size
-    table = network.get_input_embeddings().weight
-    assert (
-        4 * table.numel() <= shared < 4 * table.numel() + 4 * 64 * 32 + 2 * 4096
-    )  # of words and of positions, by pages
+    positions, table = network.model.encoder.embed_positions.weight, network.get_input_embeddings().weight
+    assert 0 <= shared - 4 * (table.numel() + positions.numel()) < 4096  # what lies between is less than a page
     inner = [one for name in ("encoder", "decoder") for one in onnx.load(folder / f"{name}.onnx", load_external_data=False).graph.initializer]  # fmt: skip
     alone = sum(math.prod(one.dims) for one in inner if one.data_type == 1 and not one.external_data)
     num_weights = sum(weight.numel() for weight in network.parameters())
@@ -188,7 +186,7 @@ def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_
     share_weights(programs.values(), tmp_path / "shared.bin")
     for name, program in programs.items():
         save_onnx(program, tmp_path / f"{name}.onnx")
-    assert (tmp_path / "decoder.onnx").stat().st_size < 0.6 * (folder / "decoder.onnx").stat().st_size
+    assert (tmp_path / "decoder.onnx").stat().st_size < 0.7 * (folder / "decoder.onnx").stat().st_size
     batch = some_texts(27).batches[1]
     ours, theirs = (OnnxTranslator(place, rules_of(network))(batch)["logits"].ravel() for place in (folder, tmp_path))
     assert 0.97 < np.corrcoef(ours, theirs)[0, 1] < 1.0  # weights that large make much of little

@@ -56,7 +56,7 @@ class OpenVINO:
     def __init__(self) -> None:
         import openvino
 
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}  # else bfloat16 and int8
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}  # else as the runtime likes
         self.encoder, self.decoder = (
             openvino.Core().compile_model(FOLDER / f"openvino_{name}_model.xml", "CPU", settings).create_infer_request()
             for name in ("encoder", "decoder")

@@ -50,7 +50,7 @@ class OpenVINO:
     def __init__(self) -> None:
         import openvino
 
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}  # else bfloat16 and int8
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}  # else as the runtime likes
         model = openvino.Core().compile_model(FOLDER / "openvino_model.xml", "CPU", settings)
         self.request = model.create_infer_request()
         self.names = [one.get_any_name() for one in model.inputs]
