@@ -15,13 +15,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     GenerationConfig,
-    LogitsProcessorList,
     PreTrainedModel,
-)
-from transformers.generation.logits_process import (
-    MinLengthLogitsProcessor,
-    NoBadWordsLogitsProcessor,
-    NoRepeatNGramLogitsProcessor,
 )
 
 from slimlit.__main__ import main
@@ -110,37 +104,10 @@ def test_both_stages_say_what_the_network_says_word_by_word(name: str, settings:
             torch.testing.assert_close(torch.cat(found, dim=1), said, atol=1e-5, rtol=1e-4)
 
 
-def test_rules_bar_the_words_that_generate_bars() -> None:
-    network = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model("t5", **SMALL, **T5))
-    told = {"bad_words_ids": [[0], [9]], "no_repeat_ngram_size": 2, "min_length": 5}
-    network.generation_config = GenerationConfig(decoder_start_token_id=0, eos_token_id=1, **told)
-    rules, random = rules_of(network), np.random.default_rng(0)
-    theirs = LogitsProcessorList(
-        [
-            NoRepeatNGramLogitsProcessor(2),
-            NoBadWordsLogitsProcessor([[0], [9]], eos_token_id=torch.tensor([1])),
-            MinLengthLogitsProcessor(5, 1),
-        ]
-    )
-    for length in range(9):
-        words = random.integers(0, 4, length).tolist()
-        logits = random.normal(size=60).astype(np.float32)
-        logits[[0, 1, 2, 3, 9]] += 6  # what may be barred is likeliest
-        wanted = theirs(torch.tensor([[0, *words]]), torch.from_numpy(logits)[None].clone()).argmax()
-        assert rules.choose(logits, words, [1], is_last=False) == int(wanted)
-
-
 def test_a_text_of_so_many_tokens_has_as_many_words_in_its_answer() -> None:
     one = one_text(some_texts(60), 32)
     assert {name: array.shape for name, array in one.items()} == dict.fromkeys(some_texts(60).names, (1, 32))
     assert one["attention_mask"].all()
-
-
-def test_rules_that_no_program_beside_an_export_knows_are_told() -> None:
-    network = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model("t5", **SMALL, **T5))
-    network.generation_config = GenerationConfig(decoder_start_token_id=0, repetition_penalty=1.5)
-    with pytest.raises(ValueError, match="writes with repetition_penalty 1.5"):
-        rules_of(network)
 
 
 def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_once_and_runs_without_us(
@@ -190,35 +157,6 @@ def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_
     batch = some_texts(27).batches[1]
     ours, theirs = (OnnxTranslator(place, rules_of(network))(batch)["logits"].ravel() for place in (folder, tmp_path))
     assert 0.97 < np.corrcoef(ours, theirs)[0, 1] < 1.0  # weights that large make much of little
-
-
-def test_what_two_graphs_hold_is_stored_once_to_the_bit(tmp_path: Path) -> None:
-    ir = pytest.importorskip("onnx_ir", reason="needs slimlit[onnx]")
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs slimlit[onnx]")
-    from slimlit.export.shared_weights import share_weights
-
-    random = np.random.default_rng(0)
-    shared, own = random.normal(size=(2, 64, 40)).astype(np.float32)
-    graphs = {}
-    for name, weights in (("one", [shared]), ("two", [shared.copy(), own])):
-        x = ir.Value(name="x", shape=ir.Shape([2, 64]), type=ir.TensorType(ir.DataType.FLOAT))
-        stored = [ir.Value(name=f"w{at}", const_value=ir.tensor(one, name=f"w{at}")) for at, one in enumerate(weights)]
-        nodes = [ir.node("MatMul", [x, one]) for one in stored]
-        for node, value in zip(nodes, stored, strict=True):
-            value.shape, value.dtype = ir.Shape([64, 40]), ir.DataType.FLOAT
-            node.outputs[0].shape, node.outputs[0].type = ir.Shape([2, 40]), ir.TensorType(ir.DataType.FLOAT)
-        outputs = [node.outputs[0] for node in nodes]
-        graph = ir.Graph([x], outputs, nodes=nodes, initializers=stored, opset_imports={"": 20}, name=name)
-        graphs[name] = ir.Model(graph, ir_version=10)
-    share_weights(graphs.values(), tmp_path / "shared.bin")
-    assert (tmp_path / "shared.bin").read_bytes() == shared.tobytes()
-    given = random.normal(size=(2, 64)).astype(np.float32)
-    for name, weights in (("one", [shared]), ("two", [shared, own])):
-        ir.save(graphs[name], str(tmp_path / f"{name}.onnx"))
-        said = onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx")).run(None, {"x": given})
-        for ours, weight in zip(said, weights, strict=True):
-            np.testing.assert_allclose(ours, given @ weight, atol=1e-4)
-    assert (tmp_path / "one.onnx").stat().st_size < 1000
 
 
 def test_openvino_writes_what_generate_writes(toy_translator_run: Path, toy_decoder: Path, tmp_path: Path) -> None:
