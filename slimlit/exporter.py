@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from slimlit.export.metric import score
 from slimlit.export.model_card import Story, write_model_card
 from slimlit.export.notes import note
 from slimlit.export.reference import answers
+from slimlit.export.rules import rules_of
 from slimlit.export.runtimes import FACTS, open_export
 from slimlit.export.sample import draw_sample, one_text
 from slimlit.export.targets import Order, Target, find_target
-from slimlit.export.writing import Writer, count_other_words, stops_of
+from slimlit.export.writing import Writes, count_other_words, stops_of
 from slimlit.models import Head
 from slimlit.models.quantised import restore_modules
 from slimlit.runs import Run
@@ -125,6 +126,7 @@ class _NotKeptError(Exception):
 
 
 def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish, card: Card) -> Card:
+    rules = asdict(rules_of(order.network)) if order.kind == "seq2seq_lm" and wish.to != "hub" else {}
     outputs = target.write(order)
     data.tokenizer.save_pretrained(order.folder)
     shutil.copyfile(Path(examples.__file__).with_name(target.example_for(order.kind)), order.folder / "use.py")
@@ -138,13 +140,14 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
         "max_length": data.max_length,
         "pad_token_id": int(data.tokenizer.pad_token_id or 0),
         "stops": stops_of(order.network) if order.kind == "causal_lm" else [],
+        "rules": rules,
     }
     runs.write(order.folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     run = open_export(order.folder)
     found = _compare(order, run)
     metric, measures = score(found, data.labels), measures_of(found)
     others = 0
-    if isinstance(run, Writer):
+    if isinstance(run, Writes):
         others, asked = count_other_words(order.original, run, order.sample)
         measures |= {"prompts with other words after them": others, "prompts": asked}
     return replace(

@@ -1,4 +1,4 @@
-"""A causal language model in float32, bfloat16, ONNX int8 and GGUF: bytes, perplexity, and tokens a second, in turns.
+"""A causal language model in float32, bfloat16, ONNX, OpenVINO and GGUF: bytes, perplexity, and tokens a second, in turns.
 
     python -m experiments.export.causal --model smollm2 --text FOLDER/wikitext2/test.txt.gz --scratch FOLDER
 
@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from slimlit.data import Dialogues
 from slimlit.export.comparison import Comparison
 from slimlit.export.generator_file import write_generator
 from slimlit.export.gguf_file import read_gguf, write_gguf
+from slimlit.export.openvino_file import write_openvino_writer
+from slimlit.export.openvino_writing import OpenVINOWriter
 from slimlit.export.reference import answers
 from slimlit.export.sample import Array, Inputs, Sample
 from slimlit.export.writing import Writer
@@ -107,6 +110,14 @@ def make_forms(model: str, sample: Sample, scratch: Path) -> list[Form]:
         writer = Writer(folder)
         size = (folder / "model.onnx").stat().st_size
         forms.append(Form(name, size, writer, lambda prompt, new, writer=writer: writer.write(prompt, new, [])))  # type: ignore[misc]
+    for name, is_int8 in (("OpenVINO float32", False), ("OpenVINO int8", True)) if find_spec("openvino") else ():
+        folder = scratch / name
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            write_openvino_writer(network, "causal_lm", sample, folder, is_int8)
+        opened = OpenVINOWriter(folder)
+        size = (folder / "openvino_model.bin").stat().st_size
+        forms.append(Form(name, size, opened, lambda prompt, new, opened=opened: opened.write(prompt, new, [])))  # type: ignore[misc]
     folder = scratch / "GGUF"
     if not folder.is_dir():
         folder.mkdir(parents=True)

@@ -95,9 +95,10 @@ class Child:
         return {"right": right, "count": count, "nats": nats}
 
     def write(self, batch: int, length: int, num_new: int, threads: int) -> dict[str, Any]:
-        """The seconds that the first new word takes after a prompt, and each word after it."""
-        assert isinstance(self.opened, Network)
+        """The seconds that the first new word takes after a prompt, and each word after it; nothing of what does not write."""
         self.with_threads(threads)
+        if not self.opened.writes:
+            return {}
         prompts = self.inputs(batch, length)["input_ids"]
         took = []
         for number in (1, 1, num_new + 1):  # the first is to warm up

@@ -85,7 +85,7 @@ def measure(contestants: Sequence[Contestant], texts: Path | None, todo: Plan) -
         if len(turns) == one_thread:
             _note_memory(ready)
         for process, measured in ready:
-            if measured.contestant.kind in GENERATORS and measured.contestant.opens == "torch":
+            if measured.contestant.kind in GENERATORS:
                 measured.writing = _written(process, todo)
         found = [measured for _, measured in ready]
     return found, told
@@ -105,13 +105,18 @@ def _scored(process: Process, texts: Path | None) -> Measured:
 
 
 def _written(process: Process, todo: Plan) -> dict[str, float]:
-    """Tokens a second of one thread, of the shortest and the longest prompt: read before the first word, written after it."""
+    """Tokens a second of one thread, of the shortest and the longest prompt: read before the first word, written after it.
+
+    None of an export that does not write: a GGUF file here, a folder for the hub.
+    """
     rates = {}
     for length in sorted({setting.length for setting in todo.settings}):
         said = [
             process.ask(do="write", batch=1, length=length, num_new=todo.num_new, threads=1)
             for _ in range(max(1, todo.rounds // 2))
         ]
+        if not all(said):
+            return {}
         rates[f"prefill of {length}"] = length / statistics.median(one["prefill seconds"] for one in said)
         rates[f"decode after {length}"] = 1 / statistics.median(one["decode seconds"] for one in said)
     return rates

@@ -10,6 +10,7 @@ from transformers import GenerationMixin, PreTrainedModel
 
 from slimlit.compress import FewerWords
 from slimlit.export.runtimes import open_export
+from slimlit.export.writing import Writes
 from slimlit.models import Head, Pretrained, read
 from slimlit.models.network import Kind
 from slimlit.types import Batch
@@ -44,6 +45,11 @@ class Network:
         with torch.inference_mode():
             return read(self.model, batch).logits.float().numpy()
 
+    @property
+    def writes(self) -> bool:
+        """Whether it does."""
+        return isinstance(self.model, GenerationMixin)
+
     def write(self, prompts: Array, num_new: int) -> None:
         """So many words after each prompt, the likeliest each time, also beyond an end."""
         assert isinstance(self.model, GenerationMixin)
@@ -67,8 +73,19 @@ class Export:
     def open(self, num_threads: int) -> Answer:
         """It, opened anew with so many threads."""
         torch.set_num_threads(num_threads)
-        run = open_export(self.folder, num_threads)
+        run = self.run = open_export(self.folder, num_threads)
         return lambda inputs: run(inputs)["logits"]
+
+    @property
+    def writes(self) -> bool:
+        """Whether it does, in the runtime it is in; open it first."""
+        return isinstance(self.run, Writes)
+
+    def write(self, prompts: Array, num_new: int) -> None:
+        """So many words after each prompt, the likeliest each time, also beyond an end."""
+        assert isinstance(self.run, Writes)
+        for prompt in prompts.tolist():
+            self.run.write(prompt, num_new, stops=[])
 
     @property
     def num_words(self) -> int:

@@ -82,6 +82,8 @@ def _use(folder: Path, facts: dict[str, Any]) -> Iterator[str]:
     else:
         yield f"Inputs: {', '.join(f'`{name}`' for name in facts['inputs'])}, int64, of any batch and length up to {facts['max_length']} tokens."
         yield f"Outputs: {', '.join(f'`{name}`' for name in facts['outputs'])}."
+        if facts["kind"] == "seq2seq_lm":
+            yield "The encoder reads a text once, the decoder writes of it, word by word; `use.py` shows how."
     if "pooling_weights" in facts["outputs"]:
         yield "The pooling weights say how much of each token was read; they are no proof of why."
     yield ""

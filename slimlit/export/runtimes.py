@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slimlit.export.extras import need
+from slimlit.export.rules import Rules
 from slimlit.export.sample import Array, Inputs
 
 FACTS = "slimlit.json"  # what an exported folder says of itself
@@ -52,6 +53,10 @@ def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
         from slimlit.export.writing import Writer
 
         return Writer(folder, num_threads)
+    if facts["kind"] == "seq2seq_lm":
+        from slimlit.export.translating import OnnxTranslator
+
+        return OnnxTranslator(folder, Rules(**facts["rules"]), num_threads)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -69,6 +74,12 @@ def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
 def open_openvino(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
     """OpenVINO on the CPU, in float32: left alone it computes in bfloat16 where the processor has it."""
     need("openvino", "openvino")
+    if facts["kind"] in ("causal_lm", "seq2seq_lm"):
+        from slimlit.export.openvino_writing import OpenVINOTranslator, OpenVINOWriter
+
+        if facts["kind"] == "causal_lm":
+            return OpenVINOWriter(folder, num_threads)
+        return OpenVINOTranslator(folder, Rules(**facts["rules"]), num_threads)
     import openvino
 
     core = openvino.Core()

@@ -60,7 +60,8 @@ class Target:
 
     def example_for(self, kind: Kind) -> str:
         """The program that travels with such a network."""
-        return "writer_example.py" if kind == "causal_lm" and self.example == "reader_example.py" else self.example
+        writing = {"causal_lm": "writer_example.py", "seq2seq_lm": "translator_example.py"}
+        return writing.get(kind, self.example) if self.example == "reader_example.py" else self.example
 
 
 def _hub(order: Order) -> list[str]:
@@ -76,14 +77,20 @@ def _onnx(order: Order) -> list[str]:
         from slimlit.export.generator_file import write_generator
 
         return write_generator(order.network, order.sample, order.folder, order.is_int8)
+    if order.kind == "seq2seq_lm":
+        from slimlit.export.translator_file import write_translator
+
+        return write_translator(order.network, order.sample, order.folder, order.is_int8)
     from slimlit.export.onnx_file import write_onnx
 
     return write_onnx(order.network, order.sample, order.folder, order.is_int8)
 
 
 def _openvino(order: Order) -> list[str]:
-    from slimlit.export.openvino_file import write_openvino
+    from slimlit.export.openvino_file import write_openvino, write_openvino_writer
 
+    if order.kind in _WRITERS:
+        return write_openvino_writer(order.network, order.kind, order.sample, order.folder, order.is_int8)
     return write_openvino(order.network, order.sample, order.folder, order.is_int8)
 
 
@@ -100,13 +107,16 @@ def _gguf(order: Order) -> list[str]:
 
 
 _READERS: tuple[Kind, ...] = ("sequence_classification", "token_classification", "masked_lm")
+_WRITERS: tuple[Kind, ...] = ("causal_lm", "seq2seq_lm")
 
 TARGETS = {
-    "hub": Target(_hub, "", (), ("fp32",), (*_READERS, "causal_lm", "seq2seq_lm"), "hub_example.py"),
+    "hub": Target(_hub, "", (), ("fp32",), (*_READERS, *_WRITERS), "hub_example.py"),
     "onnx": Target(
-        _onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, (*_READERS, "causal_lm"), "reader_example.py"
+        _onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, (*_READERS, *_WRITERS), "reader_example.py"
     ),
-    "openvino": Target(_openvino, "openvino", ("openvino", "nncf"), PRECISIONS, _READERS, "reader_example.py"),
+    "openvino": Target(
+        _openvino, "openvino", ("openvino", "nncf"), PRECISIONS, (*_READERS, *_WRITERS), "reader_example.py"
+    ),
     "executorch": Target(
         _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, _READERS, "reader_example.py"
     ),

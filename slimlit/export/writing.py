@@ -1,5 +1,6 @@
 """``Writer``: an exported language model that writes on, word by word, as ``generate`` does: the likeliest word each time."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,19 @@ from slimlit.models import PreTrainedModel
 Memory = dict[str, Array]
 
 
-class Writer:
+class Writes(ABC):
+    """An exported network that answers logits and writes, whatever runtime it is in."""
+
+    @abstractmethod
+    def __call__(self, inputs: Inputs) -> dict[str, Array]:
+        """The logits of whole texts."""
+
+    @abstractmethod
+    def write(self, prompt: list[int], max_new_tokens: int, stops: Collection[int]) -> list[int]:
+        """The likeliest words after a prompt, or of a text, up to one that ends them."""
+
+
+class Writer(Writes):
     """ONNX Runtime over one file that :func:`~slimlit.export.generator_file.write_generator` wrote."""
 
     def __init__(self, folder: Path, num_threads: int = 1) -> None:
@@ -71,16 +84,16 @@ def stops_of(network: PreTrainedModel) -> list[int]:
 
 @torch.inference_mode()
 def count_other_words(
-    network: PreTrainedModel, writer: Writer, sample: Sample, max_new_tokens: int = 24
+    network: PreTrainedModel, writer: Writes, sample: Sample, max_new_tokens: int = 24
 ) -> tuple[int, int]:
     """After how many prompts the export writes other words than ``network.generate``, and how many were asked.
 
-    The prompts are the first halves of some of the texts.
+    The prompts are the first halves of some of the texts; an encoder-decoder is given whole ones.
     """
-    stops, asked, others = stops_of(network), 0, 0
-    for batch in sample.batches[:8]:
+    stops, asked, others, answers = stops_of(network), 0, 0, network.config.is_encoder_decoder
+    for batch in sample.batches[: 24 if answers else 8]:
         words = batch["input_ids"][0][batch["attention_mask"][0] == 1]
-        prompt = words[: max(1, len(words) // 2)].tolist()
+        prompt = words[: None if answers else max(1, len(words) // 2)].tolist()
         ids = torch.tensor([prompt])
         said = network.generate(
             input_ids=ids,
@@ -90,5 +103,5 @@ def count_other_words(
             num_beams=1,
         )
         asked += 1
-        others += said[0, len(prompt) :].tolist() != writer.write(prompt, max_new_tokens, stops)
+        others += said[0, 1 if answers else len(prompt) :].tolist() != writer.write(prompt, max_new_tokens, stops)
     return others, asked

@@ -20,6 +20,7 @@ from slimlit.bench.picture import draw_bench
 from slimlit.bench.result import Measured, Setting, table
 from slimlit.bench.texts import write_texts
 from slimlit.data import TextClassification
+from slimlit.export.writing import Writes
 from slimlit.models import Head, Pretrained
 from slimlit.runs import Run
 
@@ -94,6 +95,26 @@ def test_a_generator_tells_words_before_and_after_the_first(toy_decoder: Path) -
     known = Contestant("student", "torch", str(toy_decoder), "fp32", "causal_lm", [], None)
     said = Child(open_contestant(json.loads(known.text())), "causal_lm").write(1, 16, 4, 1)
     assert min(said["prefill seconds"], said["decode seconds"]) > 0
+
+
+def test_an_export_that_writes_tells_words_before_and_after_the_first_and_another_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Spelling(Writes):
+        def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
+            return {"logits": inputs["input_ids"]}
+
+        def write(self, prompt: list[int], max_new_tokens: int, stops: Any) -> list[int]:
+            assert len(prompt) == 6
+            assert not stops
+            return prompt[:max_new_tokens]
+
+    contestant = {"opens": "export", "source": "somewhere"}
+    monkeypatch.setattr("slimlit.bench.opening.open_export", lambda folder, threads: Spelling())
+    child = Child(open_contestant(contestant), "causal_lm")
+    assert min(child.write(batch=1, length=6, num_new=3, threads=1).values()) > 0
+    monkeypatch.setattr("slimlit.bench.opening.open_export", lambda folder, threads: lambda inputs: inputs)
+    assert Child(open_contestant(contestant), "causal_lm").write(batch=1, length=6, num_new=3, threads=1) == {}
 
 
 def test_medians_are_of_all_turns_and_energy_is_marked_as_an_estimate() -> None:
