@@ -62,7 +62,6 @@ def _head(facts: dict[str, Any], story: Story, lineage: Lineage) -> Iterator[str
     if story.licence == "unknown":
         told["license_name"] = "unknown"
     told |= {"base_model": lineage.hub} if lineage.hub else {}
-    told |= {"language": lineage.language} if lineage.language else {}
     yield from ("---", yaml.safe_dump(told, sort_keys=False).rstrip(), "---", f"# {story.card.run}", "")
     yield f"A student trained with slimlit, exported for {story.target} in {facts['precision']}."
     if facts["labels"]:
