@@ -78,6 +78,8 @@ def _use(folder: Path, facts: dict[str, Any]) -> Iterator[str]:
         yield "transformers refuses the folder, unless slimlit is imported. `transformers serve` does not serve classifiers of one's own."
     elif facts["target"] == "hub":
         yield f'`pipeline("{_PIPELINES[facts["kind"]]}", folder)` and `AutoModel...from_pretrained(folder)` load it without `trust_remote_code`.'
+    elif facts["kind"] == "causal_lm":
+        yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens."
     else:
         yield f"Inputs: {', '.join(f'`{name}`' for name in facts['inputs'])}, int64, of any batch and length up to {facts['max_length']} tokens."
         yield f"Outputs: {', '.join(f'`{name}`' for name in facts['outputs'])}."

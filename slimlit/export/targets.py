@@ -60,6 +60,8 @@ class Target:
 
     def example_for(self, kind: Kind) -> str:
         """The program that travels with such a network."""
+        if kind == "causal_lm" and self.extra == "executorch":
+            return "phone_writer_example.py"
         return "writer_example.py" if kind == "causal_lm" and self.example == "reader_example.py" else self.example
 
 
@@ -88,6 +90,10 @@ def _openvino(order: Order) -> list[str]:
 
 
 def _executorch(order: Order) -> list[str]:
+    if order.kind == "causal_lm":
+        from slimlit.export.phone_writer_file import write_phone_writer
+
+        return write_phone_writer(order.network, order.folder, order.is_int8, order.max_length)
     from slimlit.export.executorch_file import write_executorch
 
     return write_executorch(order.network, order.sample, order.folder, order.is_int8, order.max_length)
@@ -108,7 +114,7 @@ TARGETS = {
     ),
     "openvino": Target(_openvino, "openvino", ("openvino", "nncf"), PRECISIONS, _READERS, "reader_example.py"),
     "executorch": Target(
-        _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, _READERS, "reader_example.py"
+        _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, (*_READERS, "causal_lm"), "reader_example.py"
     ),
     "gguf": Target(_gguf, "gguf", ("gguf",), PRECISIONS, ("causal_lm",), "gguf_example.py"),
 }
