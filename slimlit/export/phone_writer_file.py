@@ -36,7 +36,10 @@ def write_phone_writer(network: PreTrainedModel, folder: Path, is_int8: bool, ma
     network.set_attn_implementation("eager")
     with quietly_traced():
         writer = Remembering(network, room)
-        _round(network) if is_int8 else _share_table(network)
+        if is_int8:
+            _round(network)
+        else:
+            _share_table(network)
         places = torch.arange(5)
         inputs = {"input_ids": places.unsqueeze(0).clone(), "cache_position": places}
         new = Dim("new", min=1, max=room)
@@ -56,7 +59,8 @@ def _turn(network: PreTrainedModel) -> None:
     """Hold the maps of a GPT-2, which are held reading axis first, as linear ones, which can be rounded."""
     for name, one in list(network.named_modules()):
         if isinstance(one, Conv1D):
-            linear = nn.Linear(*one.weight.shape, device="meta")
+            reads, writes = one.weight.shape
+            linear = nn.Linear(reads, writes, device="meta")
             linear.weight, linear.bias = nn.Parameter(one.weight.detach().T.contiguous()), one.bias
             network.set_submodule(name, linear)
 
