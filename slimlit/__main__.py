@@ -45,7 +45,7 @@ VERBS = (
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Answer one command line and return its exit status: 0 done, 1 interrupted or a claim refuted, 2 a mistake in what was asked."""
+    """Answer one command line and return its exit status: 0 done, 1 interrupted or a claim refuted, 2 a mistake in what was asked, 143 ended by SIGTERM."""
     arguments = sys.argv[1:] if argv is None else argv
     verb = arguments[0] if arguments else "--help"
     if verb in ("-h", "--help", "help"):

@@ -31,14 +31,20 @@ def no_room(place: object, said: object) -> str:
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block with status 143, and what cleans up after it run; where another handler takes over, as in a fit, it decides."""
+def ended_by_sigterm(at_once: bool = False) -> Iterator[None]:
+    """Let SIGTERM end the block with status 143, and what cleans up after it run; where another handler takes over, as in a fit, it decides.
+
+    Args:
+        at_once: also where Lightning's handler has taken over, which in a prediction stops nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set what a signal does
         return
 
     def end(number: int, frame: Any) -> None:
-        if signal.getsignal(signal.SIGTERM) is end:  # Lightning calls it too, and stops after the step by itself
+        if (
+            at_once or signal.getsignal(signal.SIGTERM) is end
+        ):  # Lightning calls it too, and stops after the step by itself
             sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import sysconfig
 from argparse import ArgumentError
@@ -33,7 +34,7 @@ class Outcome:
 
 @contextmanager
 def shortly(arguments: list[str]) -> Iterator[Outcome]:
-    """Turn a user's mistake, or a full disk, into at most six lines and status 2; a bug keeps its traceback.
+    """Turn a user's mistake, or a full disk, into at most six lines and status 2; a bug keeps its traceback; SIGTERM ends with status 143.
 
     ``SLIMLIT_TRACEBACK=1`` shows the traceback of both.
     """
@@ -41,8 +42,10 @@ def shortly(arguments: list[str]) -> Iterator[Outcome]:
     try:
         yield outcome
     except SystemExit as stop:
-        interrupted = isinstance(stop, SIGTERMException) or isinstance(stop.code, str)
-        outcome.status = stop.code if isinstance(stop.code, int) else int(interrupted)
+        if isinstance(stop, SIGTERMException):  # Lightning stopped after a batch and kept what was done
+            outcome.status = 128 + signal.SIGTERM
+        else:
+            outcome.status = stop.code if isinstance(stop.code, int) else int(isinstance(stop.code, str))
     except Exception as problem:
         cause = _unwrap(problem)
         if os.environ.get("SLIMLIT_TRACEBACK") or not _is_mistake(cause):

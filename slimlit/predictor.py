@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from slimlit import runs
 from slimlit.callbacks.progress_bar import Progress
 from slimlit.data import TextModule
+from slimlit.disk import ended_by_sigterm
 from slimlit.tasks.base import Task
 
 
@@ -20,7 +21,7 @@ def predict_file(trainer: Trainer, task: Task, data: LightningDataModule, output
     Guarantees:
         - ``row`` is the number of the row in the file, from 0; empty and broken rows have numbers and no line;
         - memory does not grow with the file;
-        - the file is there whole or not at all.
+        - the file is there whole or not at all, after SIGTERM too, which ends it with status 143.
 
     Args:
         trainer: that asks the student.
@@ -30,7 +31,7 @@ def predict_file(trainer: Trainer, task: Task, data: LightningDataModule, output
         settings: for the trainer's own ``predict``.
     """
     num_lines = 0
-    with runs.writing(output) as file:
+    with ended_by_sigterm(at_once=True), runs.writing(output) as file:
         for rows in data.windows() if isinstance(data, TextModule) else [None]:
             for bar in trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(bar, Progress):

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,7 +158,11 @@ def writing(path: Path) -> Iterator[IO[str]]:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Put the folder ``new`` in the place of ``old``, whole."""
+    """Put the folder ``new`` in the place of ``old``, whole; whoever may read the folder may read its files."""
+    mode = stat.S_IMODE(new.stat().st_mode) & 0o666  # safetensors lets the owner alone read what it writes
+    for path in new.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
     aside = old.with_name(old.name + ".replaced")
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():

@@ -1,6 +1,8 @@
 """What ``predict`` writes of a file: window by window, in its order, with the number of each row."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,16 @@ def test_a_file_that_ends_badly_leaves_nothing_half_written(
     monkeypatch.setattr(windows, "NUM_ROWS", 50)
     (tmp_path / "texts.csv").write_bytes(b"text\n" + b"film\n" * 50 + b"film " * 5000 + b"\n\xff\xfe\n")
     with pytest.raises(ValueError, match="cannot be read"):
+        classify(tmp_path, toy_model, "texts.csv")
+    assert not list(tmp_path.glob("out.jsonl*"))
+
+
+def test_sigterm_ends_it_with_status_143_and_leaves_nothing_half_written(
+    tmp_path: Path, toy_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts.csv").write_text("text\n" + "film\n" * 6)
+    monkeypatch.setattr(SequenceClassification, "predict_step", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit, match="143"):
         classify(tmp_path, toy_model, "texts.csv")
     assert not list(tmp_path.glob("out.jsonl*"))
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import sys
@@ -12,6 +13,7 @@ import yaml
 from lightning.pytorch import Callback
 
 from slimlit.__main__ import main
+from slimlit.runs import replace_folder
 
 CONFIG = """
 trainer:
@@ -162,6 +164,8 @@ class Fails(Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):  # type: ignore[no-untyped-def]
         if trainer.global_step == self.at:
+            if self.problem == "sigterm":
+                return os.kill(os.getpid(), signal.SIGTERM)
             raise KeyboardInterrupt if self.problem == "ctrl-c" else RuntimeError(self.problem)
 
 
@@ -212,6 +216,20 @@ def test_an_interrupted_run_is_kept_and_says_how_to_go_on(capsys: pytest.Capture
     assert "slimlit fit --run tiny --resume" in capsys.readouterr().err
     assert last("tiny")["global_step"] == 2
     assert "not finished yet" in Path("runs/tiny/report.html").read_text()
+
+
+def test_a_run_ended_by_sigterm_is_kept_and_ends_with_status_143(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fit(FAILS, "--trainer.callbacks.at=3", "--trainer.callbacks.problem=sigterm") == 143
+    assert "slimlit fit --run tiny --resume" in capsys.readouterr().err
+    assert last("tiny")["global_step"] >= 2
+
+
+def test_whoever_may_read_a_folder_that_is_put_in_place_may_read_its_files(tmp_path: Path) -> None:
+    for name, mode in (("model.safetensors", 0o600), ("config.json", 0o644)):
+        (tmp_path / "new").mkdir(exist_ok=True)
+        (tmp_path / "new" / name).touch(mode=mode)
+    replace_folder(tmp_path / "new", tmp_path / "student")
+    assert len({path.stat().st_mode for path in (tmp_path / "student").iterdir()}) == 1
 
 
 def test_resuming_before_anything_was_saved_begins_again_in_the_same_directory() -> None:

@@ -1,4 +1,4 @@
-"""A causal language model in float32, bfloat16, ONNX, OpenVINO and GGUF: bytes, perplexity, and tokens a second, in turns.
+"""A causal language model in float32, bfloat16, ONNX, OpenVINO, GGUF and, where they are asked for, ExecuTorch's files: bytes, perplexity, and tokens a second, in turns.
 
     python -m experiments.export.causal --model smollm2 --text FOLDER/wikitext2/test.txt.gz --scratch FOLDER
 
@@ -25,7 +25,10 @@ from slimlit.export.generator_file import write_generator
 from slimlit.export.gguf_file import read_gguf, write_gguf
 from slimlit.export.openvino_file import write_openvino_writer
 from slimlit.export.openvino_writing import OpenVINOWriter
+from slimlit.export.phone_writer_file import write_phone_writer
+from slimlit.export.phone_writing import PhoneWriter
 from slimlit.export.reference import answers
+from slimlit.export.runtimes import hold_executorch
 from slimlit.export.sample import Array, Inputs, Sample
 from slimlit.export.writing import Writer
 from slimlit.models import Head, Pretrained, PreTrainedModel
@@ -53,11 +56,14 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--windows", type=int, default=16, help=f"of {WINDOW} tokens; or so many dialogues")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--phone", action="store_true", help="PyTorch float32 and ExecuTorch alone, which needs slimlit[executorch]"
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
     read = read_dialogues if asked.text.suffix == ".jsonl" else read_windows
     sample = read(asked.model, asked.text, asked.windows)
-    forms = make_forms(asked.model, sample, asked.scratch)
+    forms = (phone_forms if asked.phone else make_forms)(asked.model, sample, asked.scratch)
     prompt = sample.batches[0]["input_ids"][0, :PROMPT].tolist()
     rates = clock([form for form in forms if form.write], prompt, asked.rounds)
     network = Pretrained(asked.model).build(Head([], "causal_lm")).eval()
@@ -125,6 +131,22 @@ def make_forms(model: str, sample: Sample, scratch: Path) -> list[Form]:
     read = read_gguf(folder)
     size = (folder / "model.gguf").stat().st_size
     return [*forms, Form("GGUF Q8_0, read by slimlit", size, lambda inputs: answers(read, inputs), None)]
+
+
+def phone_forms(model: str, sample: Sample, scratch: Path) -> list[Form]:
+    """The network in PyTorch and in ExecuTorch's files; files that are there are not made again."""
+    network = Pretrained(model).build(Head([], "causal_lm")).eval()
+    forms = [of_torch("PyTorch float32", network, 4 * sum(weight.numel() for weight in network.parameters()))]
+    hold_executorch(1)
+    for name, is_int8 in (("ExecuTorch float32", False), ("ExecuTorch int8", True)):
+        folder = scratch / name
+        if not (folder / "model.pte").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_phone_writer(network, folder, is_int8, WINDOW)
+        writer = PhoneWriter(folder)
+        size = (folder / "model.pte").stat().st_size
+        forms.append(Form(name, size, writer, lambda prompt, new, writer=writer: writer.write(prompt, new, [])))  # type: ignore[misc]
+    return forms
 
 
 def of_torch(name: str, network: PreTrainedModel, num_bytes: int) -> Form:

@@ -12,6 +12,10 @@ from slimlit.runs import Run
 FACTS = "slimlit.json"  # what an exported folder says of itself
 _RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "executorch": "executorch", "gguf": "gguf"}
 _WEIGHTS = (".safetensors", ".bin")
+_CUT_OFF = (
+    ".slimlit-unfinished",
+    ".replaced",
+)  # what a killed export leaves: half of a new folder, or an old one put aside
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ def contestants_of(
     else:
         found.append(Contestant("student bf16", "torch", str(run.folder), "bf16", kind, labels, half))
     for facts in sorted([*run.folder.glob(f"exports/*/{FACTS}"), *run.folder.glob(f"export/*/{FACTS}")]):
+        if facts.parent.name.endswith(_CUT_OFF):
+            told.append(
+                f"{facts.parent.name}: left by an export that was killed; export again to that place, or remove it"
+            )
+            continue
         try:
             said = json.loads(facts.read_text(encoding="utf-8"))
             target, precision = str(said["target"]), str(said.get("precision", "fp32"))

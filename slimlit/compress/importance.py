@@ -10,8 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from slimlit.compress.layouts import Layout, layers_of, layout_of, readers_of
+from slimlit.compress.layouts import Layout, Place, layers_of, layout_of, readers_of
 from slimlit.compress.plans import Parts
+from slimlit.models.attention_watch import AttentionKind
+from slimlit.models.head_slopes import head_slopes
 from slimlit.types import Batch
 
 Score = Literal["taylor", "activation", "weights"]
@@ -75,24 +77,21 @@ def by_texts(
     Source: Michel, Levy, Neubig 2019, arXiv:1905.10650; Molchanov et al. 2019, arXiv:1906.10771.
     """
     was_training, wanted = network.training, {one: one.requires_grad for one in network.parameters()}
-    network.eval().requires_grad_(False)
-    table = network.get_input_embeddings()
-    for one in table.parameters():
-        one.requires_grad_(True)  # the rest needs no gradient of its own
+    network.eval().requires_grad_(False)  # the gates of the first heads are behind all else that is watched
     watched = _Watched(network, by_gradient=score == "taylor")
     try:
         with ExitStack() as hooks:
             watched.hang(hooks)
             for batch in batches:
                 watched.batch = batch
-                found = losses(batch)
                 if score == "taylor":
-                    found.sum().backward()  # type: ignore[no-untyped-call]
-                watched.scores.num_examples += len(found)
+                    watched.score_heads(losses)
+                else:
+                    losses(batch)
+                watched.scores.num_examples += len(batch["input_ids"])
     finally:
         for one, before in wanted.items():
             one.requires_grad_(before)
-            one.grad = None
         network.train(was_training)
     return watched.scores
 
@@ -106,8 +105,25 @@ class _Watched:
         self.scores = Scores()
         self.batch: Batch
 
+    @property
+    def sides(self) -> dict[AttentionKind, str]:
+        """The stack that each kind of attention is in; the only stack of a network may read as an encoder or as a decoder."""
+        if "layers" in self.sizes.layers:
+            return {"encoder": "layers", "decoder": "layers"}
+        return {"encoder": "encoder", "decoder": "decoder", "cross": "decoder"}
+
+    def score_heads(self, losses: Callable[[Batch], Float[Tensor, " batch"]]) -> None:
+        """Run a batch forwards and backwards, and add what the slopes of the heads' gates say of them."""
+        shapes = {kind: (self.sizes.layers[side], self.sizes.heads[side]) for kind, side in self.sides.items()}
+        for kind, slopes in head_slopes(self.network, self.batch, losses, shapes).items():
+            for number, slope in enumerate(slopes.double().abs().sum(dim=1)):
+                place = Place(self.sides[kind], number + 1)
+                self.scores.add(place.key("cross" if kind == "cross" else "self"), slope)
+
     def hang(self, hooks: ExitStack) -> None:
         for key, kind, reader in readers_of(self.network, self.layout):
+            if self.by_gradient and kind != "feed":
+                continue  # their gates say it
             hook = reader.register_forward_pre_hook(self._reading(key, kind))
             hooks.callback(hook.remove)
         for place, layer in layers_of(self.network, self.layout):
@@ -130,8 +146,7 @@ class _Watched:
 
     def _add(self, key: str, kind: str, said: Float[Tensor, "batch units"]) -> None:
         if kind in ("self", "cross"):
-            said = said.view(len(said), -1, self.sizes.head_dim).sum(2)
-            said = said if self.by_gradient else said.sqrt()
+            said = said.view(len(said), -1, self.sizes.head_dim).sum(2).sqrt()
         self.scores.add(key, said.abs().sum(0))
 
     def _passing(self, side: str, number: int) -> Callable[..., None]:

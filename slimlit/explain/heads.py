@@ -8,8 +8,8 @@ from torch import Tensor
 
 from slimlit.explain.methods.reading import undisturbed
 from slimlit.models import PreTrainedModel
-from slimlit.models.attention import gated_attention
 from slimlit.models.attention_watch import AttentionKind
+from slimlit.models.head_slopes import head_slopes
 from slimlit.types import Batch
 
 Losses = Callable[[Batch], Float[Tensor, " batch"]]
@@ -20,8 +20,8 @@ def head_importance(
 ) -> dict[AttentionKind, Float[Tensor, "layers heads"]]:
     """How far the loss moves, to first order, when a head is taken away: the mean over examples of ``|dL_b / dg_h|``.
 
-    ``g_h`` is a gate of 1 that all a head says is multiplied with. One forward and one backward pass for all heads and
-    examples: every example has gates of its own.
+    ``g_h`` is a gate of 1 that all a head says is multiplied with; pruning asks the same slopes
+    (:func:`~slimlit.models.head_slopes.head_slopes`).
 
     Guarantees:
         - an example's share does not depend on its neighbours: absolute values are taken before the mean;
@@ -36,15 +36,9 @@ def head_importance(
 
     Source: Michel, Levy, Neubig 2019, arXiv:1905.10650, equation 2.
     """
-    device, size = batch["input_ids"].device, len(batch["input_ids"])
-    gates = {
-        kind: torch.ones(layers, size, heads, device=device, requires_grad=True)
-        for kind, (layers, heads) in shapes.items()
-    }
-    with undisturbed(network, gradients=True), gated_attention(network, gates):
-        total = losses(batch).float().sum()
-        moved = torch.autograd.grad(total, list(gates.values()), allow_unused=True, materialize_grads=True)
-    return {kind: slope.detach().abs().mean(dim=1) for kind, slope in zip(gates, moved, strict=True)}
+    with undisturbed(network, gradients=True):
+        slopes = head_slopes(network, batch, losses, shapes)
+    return {kind: slope.abs().mean(dim=1) for kind, slope in slopes.items()}
 
 
 def head_distances(

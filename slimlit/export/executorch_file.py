@@ -56,11 +56,16 @@ def write_executorch(
 
 
 def _round(network: PreTrainedModel) -> None:
-    from torchao.quantization import Int8DynamicActivationIntxWeightConfig, quantize_
-    from torchao.quantization.granularity import PerAxis
-
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Embedding):
                 setattr(parent, name, RoundedTable(child.weight.detach()))
+    round_products(network)
+
+
+def round_products(network: nn.Module) -> None:
+    """Let every linear map have int8 weights and round each row that it reads, in place."""
+    from torchao.quantization import Int8DynamicActivationIntxWeightConfig, quantize_
+    from torchao.quantization.granularity import PerAxis
+
     quantize_(network, Int8DynamicActivationIntxWeightConfig(weight_dtype=torch.int8, weight_granularity=PerAxis(0)))

@@ -1,7 +1,6 @@
 """``whole_or_none``: a folder written beside its place and moved there when it is good; nothing half-written stays, whatever happens."""
 
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,10 +38,6 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
         new.mkdir()
         with ended_by_sigterm():
             yield new
-        mode = stat.S_IMODE(new.stat().st_mode) & 0o666  # safetensors lets the owner alone read what it writes
-        for path in new.rglob("*"):
-            if path.is_file():
-                path.chmod(mode)
         runs.replace_folder(new, place)
     except BaseException as problem:
         shutil.rmtree(new, ignore_errors=True)

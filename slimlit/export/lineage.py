@@ -19,7 +19,8 @@ class Lineage:
     Args:
         names: of the runs, the nearest first, and of the model at the end as the last config names it, without its folder.
         hub: the first model's name on the hub; empty where it is none, or not known.
-        language: of the first model, by its own card; empty where it is not known.
+        language: of the first model, by its own card; empty where it is not known. It is not the student's: that has the language of
+            its texts, which nobody wrote down.
         end: ``model`` where a model that is no run was reached, ``fresh`` where weights began as noise, ``lost`` where
             a run or a folder is gone, or its config does not say.
     """
@@ -34,7 +35,8 @@ class Lineage:
         """In words."""
         names = " <- ".join(self.names) or "itself"
         ends = {
-            "model": self.hub and f" ({self.hub})",
+            "model": self.hub
+            and f" ({self.hub}{self.language and f', of language {self.language!r} by its own card'})",
             "fresh": " (its weights began as noise)",
             "lost": " (before it: not known)",
         }

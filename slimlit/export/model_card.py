@@ -62,7 +62,6 @@ def _head(facts: dict[str, Any], story: Story, lineage: Lineage) -> Iterator[str
     if story.licence == "unknown":
         told["license_name"] = "unknown"
     told |= {"base_model": lineage.hub} if lineage.hub else {}
-    told |= {"language": lineage.language} if lineage.language else {}
     yield from ("---", yaml.safe_dump(told, sort_keys=False).rstrip(), "---", f"# {story.card.run}", "")
     yield f"A student trained with slimlit, exported for {story.target} in {facts['precision']}."
     if facts["labels"]:
@@ -79,6 +78,8 @@ def _use(folder: Path, facts: dict[str, Any]) -> Iterator[str]:
         yield "transformers refuses the folder, unless slimlit is imported. `transformers serve` does not serve classifiers of one's own."
     elif facts["target"] == "hub":
         yield f'`pipeline("{_PIPELINES[facts["kind"]]}", folder)` and `AutoModel...from_pretrained(folder)` load it without `trust_remote_code`.'
+    elif facts["kind"] == "causal_lm":
+        yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens."
     else:
         yield f"Inputs: {', '.join(f'`{name}`' for name in facts['inputs'])}, int64, of any batch and length up to {facts['max_length']} tokens."
         yield f"Outputs: {', '.join(f'`{name}`' for name in facts['outputs'])}."

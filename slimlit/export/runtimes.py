@@ -101,6 +101,10 @@ def open_executorch(folder: Path, facts: dict[str, Any], num_threads: int) -> Ru
     from executorch.runtime import Runtime
 
     hold_executorch(num_threads)
+    if facts["kind"] == "causal_lm":
+        from slimlit.export.phone_writing import PhoneWriter
+
+        return PhoneWriter(folder)
     method = Runtime.get().load_program(folder / "model.pte").load_method("forward")
 
     def run(inputs: Inputs) -> dict[str, Array]:

@@ -1,8 +1,8 @@
 """The targets of an export: what each needs, which networks it takes, and what writes it."""
 
 import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slimlit.export.extras import need
@@ -48,7 +48,8 @@ class Target:
         packages: it cannot do without.
         precisions: it is written in.
         kinds: of networks it takes.
-        example: the program that travels with it; that of a network that writes is another.
+        example: the program that travels with it.
+        writers: that of networks that write, where it is another.
     """
 
     write: Callable[[Order], list[str]]
@@ -57,11 +58,11 @@ class Target:
     precisions: tuple[str, ...]
     kinds: tuple[Kind, ...]
     example: str
+    writers: Mapping[Kind, str] = field(default_factory=dict)
 
     def example_for(self, kind: Kind) -> str:
         """The program that travels with such a network."""
-        writing = {"causal_lm": "writer_example.py", "seq2seq_lm": "translator_example.py"}
-        return writing.get(kind, self.example) if self.example == "reader_example.py" else self.example
+        return self.writers.get(kind, self.example)
 
 
 def _hub(order: Order) -> list[str]:
@@ -95,6 +96,10 @@ def _openvino(order: Order) -> list[str]:
 
 
 def _executorch(order: Order) -> list[str]:
+    if order.kind == "causal_lm":
+        from slimlit.export.phone_writer_file import write_phone_writer
+
+        return write_phone_writer(order.network, order.folder, order.is_int8, order.max_length)
     from slimlit.export.executorch_file import write_executorch
 
     return write_executorch(order.network, order.sample, order.folder, order.is_int8, order.max_length)
@@ -109,16 +114,20 @@ def _gguf(order: Order) -> list[str]:
 _READERS: tuple[Kind, ...] = ("sequence_classification", "token_classification", "masked_lm")
 _WRITERS: tuple[Kind, ...] = ("causal_lm", "seq2seq_lm")
 
+_WRITING: Mapping[Kind, str] = {"causal_lm": "writer_example.py", "seq2seq_lm": "translator_example.py"}
+_PHONE: Mapping[Kind, str] = {"causal_lm": "phone_writer_example.py"}
+_EXAMPLE = "reader_example.py"
+
 TARGETS = {
     "hub": Target(_hub, "", (), ("fp32",), (*_READERS, *_WRITERS), "hub_example.py"),
     "onnx": Target(
-        _onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, (*_READERS, *_WRITERS), "reader_example.py"
+        _onnx, "onnx", ("onnx", "onnxscript", "onnxruntime"), PRECISIONS, (*_READERS, *_WRITERS), _EXAMPLE, _WRITING
     ),
     "openvino": Target(
-        _openvino, "openvino", ("openvino", "nncf"), PRECISIONS, (*_READERS, *_WRITERS), "reader_example.py"
+        _openvino, "openvino", ("openvino", "nncf"), PRECISIONS, (*_READERS, *_WRITERS), _EXAMPLE, _WRITING
     ),
     "executorch": Target(
-        _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, _READERS, "reader_example.py"
+        _executorch, "executorch", ("executorch", "torchao"), PRECISIONS, (*_READERS, "causal_lm"), _EXAMPLE, _PHONE
     ),
     "gguf": Target(_gguf, "gguf", ("gguf",), PRECISIONS, ("causal_lm",), "gguf_example.py"),
 }

@@ -16,6 +16,7 @@ from slimlit.types import Batch
 _SPECIAL = (
     *("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"),
     *("forced_bos_token_id", "forced_eos_token_id", "bad_words_ids", "suppress_tokens", "begin_suppress_tokens"),
+    "sequence_bias",
 )
 
 
@@ -25,8 +26,8 @@ def generate(
     """The tokens a network writes after each text of a batch, without the text and special tokens around them.
 
     Settings are those of transformers' ``GenerationConfig``: ``num_beams``, ``max_new_tokens``, ``do_sample``, ``temperature``,
-    ``top_p``, ``length_penalty``; greedy where nothing is set. Of the network's own settings the special tokens alone count,
-    so the same settings mean the same whatever file a network came from. Where ``num_return_sequences`` are asked, those of
+    ``top_p``, ``length_penalty``; greedy where nothing is set. Of the network's own settings the special tokens alone count, and
+    the words it shuns or favours by number, so the same settings mean the same whatever file a network came from. Where ``num_return_sequences`` are asked, those of
     one text stand side by side.
 
     Guarantees:

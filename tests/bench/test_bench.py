@@ -188,6 +188,11 @@ def test_what_is_there_is_found_and_what_is_not_is_told(tmp_path: Path) -> None:
     assert (whole.name, whole.source, whole.plan) == ("teacher", str(run.folder), None)
     assert (fewer.source, fewer.plan) == (str(run.folder), str(tmp_path / "plan"))
     assert any(line.startswith("strange: ") and "damaged" in line for line in told)
+    left = run.folder / "export" / "hub.slimlit-unfinished"
+    runs.write(left / "slimlit.json", json.dumps({"target": "hub"}))
+    found, told = contestants_of(run, config, "sequence_classification", ["a", "b"])
+    assert left.name not in {one.name for one in found}
+    assert any(line.startswith(f"{left.name}: left by an export that was killed") for line in told)
     assert "onnx-int8" in by_name or any(line.startswith("onnx-int8: needs onnxruntime; type: pip") for line in told)
 
 

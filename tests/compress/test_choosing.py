@@ -83,6 +83,22 @@ def test_a_gradient_score_is_the_slope_of_the_loss_in_a_gate() -> None:
     assert score == pytest.approx(abs(found[1] - found[0]) / 2e-2, rel=1e-2)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_heads_score_is_the_slope_of_the_loss_in_all_that_it_says(name: str) -> None:
+    network, given = make(name).eval(), batch(4, padding=2)
+    width, found, said = Parts.of(network.config).head_dim, {}, {}
+    for key, kind, reader in readers_of(network, layout_of(network.config)):
+        if kind != "feed":
+            reader.register_forward_pre_hook(lambda _, inputs, key=key: said.update({key: inputs[0]}))
+    slopes = torch.autograd.grad(losses(network)(given).sum(), [*said.values()])  # type: ignore[operator]
+    for (key, states), slope in zip([*said.items()], slopes, strict=True):
+        found[key] = (states * slope).sum(1).view(4, -1, width).sum(2).abs().sum(0).double()
+    scores = by_texts(network, [given], losses(network)).parts
+    assert {key for key in scores if key.endswith(("self", "cross"))} == set(found)
+    for key, wanted in found.items():
+        torch.testing.assert_close(scores[key], wanted, rtol=1e-4, atol=1e-7)
+
+
 def test_scoring_leaves_the_network_as_it_was() -> None:
     network = make("llama").train()
     before = {name: weight.clone() for name, weight in network.state_dict().items()}

@@ -52,6 +52,7 @@ def test_the_hub_folder_says_the_same_without_us_and_tells_what_it_is() -> None:
     head = yaml.safe_load(page.split("---")[1])
     assert (head["license"], head["pipeline_tag"]) == ("apache-2.0", "text-classification")
     assert all(f"## {part}\n" in page for part in ("Use", "Made of", "How good", "Privacy", "Explanations", "Limits"))
+    assert "language" not in head  # that of its texts is not known
     assert "trust_remote_code=True" in page
     card = json.loads(Path("runs/first/reports/export-hub.json").read_text())
     assert card["measures"]["greatest difference"] == 0.0

@@ -29,7 +29,10 @@ def test_runs_are_followed_to_the_first_model_by_the_name_the_hub_has_for_it(tmp
     )
     found = trace(run)
     assert found == Lineage(("half", "whole", "minilm"), "sentence-transformers/all-MiniLM-L6-v2", "en", "model")
-    assert found.text == "half <- whole <- minilm (sentence-transformers/all-MiniLM-L6-v2)"
+    assert (
+        found.text
+        == "half <- whole <- minilm (sentence-transformers/all-MiniLM-L6-v2, of language 'en' by its own card)"
+    )
     made(tmp_path / "one", network("Fresh"))  # a run of the same name is not the hub's
     assert trace(run, "teacher") == Lineage(("org/one",), "org/one", "", "model")
 

@@ -97,6 +97,12 @@ def test_only_special_tokens_of_the_networks_own_settings_count() -> None:
     assert network.generation_config is own
 
 
+def test_words_that_a_network_favours_by_number_are_favoured() -> None:
+    network, batch = network_of("llama"), make_batch()
+    network.generation_config.sequence_bias = [[[7], 100.0]]
+    assert generate(network, batch, {"max_new_tokens": 2}) == [[7, 7]] * 7
+
+
 def test_the_network_is_left_in_the_mode_it_was_in() -> None:
     network = network_of("marian").train()
     network.get_encoder().eval()

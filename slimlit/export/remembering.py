@@ -1,0 +1,75 @@
+"""``Remembering``: a causal language model whose keys and values stay inside it, in a memory of fixed size; for phones."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import StaticCache
+from transformers.cache_utils import StaticLayer
+
+from slimlit.models import PreTrainedModel
+
+
+class Remembering(nn.Module):
+    """Reads new words at their places and remembers them: a whole prompt at once, or one word after the others.
+
+    Guarantees:
+        - what it answers is what the network answers of the whole text, whatever pieces the text comes in;
+        - words at place 0 begin a text: nothing before them is read.
+
+    The names and the order of its inputs are those that ExecuTorch's own runner of language models gives.
+
+    Args:
+        network: in eval mode, with attention written out.
+        room: tokens of prompt and answer together, at most.
+
+    Raises:
+        ValueError: the network remembers otherwise than by keys and values of all words.
+    """
+
+    def __init__(self, network: PreTrainedModel, room: int) -> None:
+        super().__init__()
+        self.network, self.config, self.room = network, network.config, room
+        layers = StaticCache(self.config, max_cache_len=room).layers
+        if any(type(layer) is not StaticLayer for layer in layers):
+            raise ValueError(
+                f"a {self.config.model_type} remembers in a way this export does not know\nexport it --to hub or onnx"
+            )
+        with torch.no_grad():
+            first = torch.zeros((1, 1), dtype=torch.int64)
+            memory = network(input_ids=first, use_cache=True).past_key_values
+        self.shapes = [(layer.keys.shape, layer.values.shape) for layer in memory.layers]
+        for number, (keys, values) in enumerate(self.shapes):
+            for name, (_, heads, _, width) in (("keys", keys), ("values", values)):
+                self.register_buffer(f"{name}_{number}", torch.zeros(1, heads, room, width), persistent=False)
+
+    def forward(
+        self, input_ids: Int[Tensor, "1 new"], cache_position: Int[Tensor, " new"]
+    ) -> Float[Tensor, "1 new words"]:
+        """The logits after each new word, at places that follow each other."""
+        cache = StaticCache(self.config, max_cache_len=self.room)
+        for number, layer in enumerate(cache.layers):
+            layer.keys, layer.values = self.get_buffer(f"keys_{number}"), self.get_buffer(f"values_{number}")
+            layer.device, layer.is_initialized = input_ids.device, True
+            layer.cumulative_length = cache_position[0].clone()
+        seen = torch.arange(self.room, device=input_ids.device) <= cache_position.unsqueeze(1)
+        said = self.network(
+            input_ids=input_ids,
+            attention_mask=torch.where(seen, 0.0, torch.finfo(torch.float32).min)[None, None],
+            position_ids=cache_position.unsqueeze(0),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logits: Tensor = said.logits
+        return logits
+
+
+class TiedHead(nn.Module):
+    """A head without bias that reads the word table itself: as a product of another kind than the others, so that no backend packs a copy of it."""
+
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        self.weight = table.weight
+
+    def forward(self, states: Float[Tensor, "1 new width"]) -> Float[Tensor, "1 new words"]:
+        """The logits."""
+        return torch.mm(self.weight, states[0].T).T.unsqueeze(0)
