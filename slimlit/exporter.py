@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slimlit import runs
-from slimlit.data import TextModule
+from slimlit.data import Pairs, TextModule
 from slimlit.export import examples
 from slimlit.export.card import Card, describe, measures_of, table_of
 from slimlit.export.comparison import Comparison
@@ -20,7 +20,7 @@ from slimlit.export.metric import score
 from slimlit.export.model_card import Story, write_model_card
 from slimlit.export.notes import note
 from slimlit.export.reference import answers
-from slimlit.export.rules import rules_of
+from slimlit.export.rules import refuse_rules, rules_of
 from slimlit.export.runtimes import FACTS, open_export
 from slimlit.export.sample import draw_sample, one_text
 from slimlit.export.targets import Order, Target, find_target
@@ -126,7 +126,11 @@ class _NotKeptError(Exception):
 
 
 def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish, card: Card) -> Card:
-    rules = asdict(rules_of(order.network)) if order.kind == "seq2seq_lm" and wish.to != "hub" else {}
+    rules: dict[str, Any] = {}
+    if wish.to != "hub":
+        if order.kind == "causal_lm":
+            refuse_rules(order.network)
+        rules = asdict(rules_of(order.network)) if order.kind == "seq2seq_lm" else {}
     outputs = target.write(order)
     data.tokenizer.save_pretrained(order.folder)
     shutil.copyfile(Path(examples.__file__).with_name(target.example_for(order.kind)), order.folder / "use.py")
@@ -141,6 +145,7 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
         "pad_token_id": int(data.tokenizer.pad_token_id or 0),
         "stops": stops_of(order.network) if order.kind == "causal_lm" else [],
         "rules": rules,
+        "prefix": data.prefix if isinstance(data, Pairs) else "",
     }
     runs.write(order.folder / FACTS, json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     run = open_export(order.folder)

@@ -1,5 +1,6 @@
 """``number_groups``: whose each training example is (an author's, a patient's), by a column of its file."""
 
+import difflib
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,9 +18,11 @@ def number_groups(opened: Opened, rows: Sequence[int], column: str, source: str)
     """
     seen = opened.columns()
     if column not in seen:
+        near = difflib.get_close_matches(column, seen, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(
             f"no column {column!r} in {source}\n"
-            f"it has: {', '.join(map(str, seen))}\nname one of them: DifferentialPrivacy.group_column"
+            f"it has: {', '.join(map(str, seen))}\n{hint}name the one that tells whose each is: DifferentialPrivacy.group_column"
         )
     names = {row: as_word(record.get(column)) for row, record in opened.rows}
     found = [names[row] for row in rows]

@@ -204,6 +204,11 @@ class LanguageModelling(TextModule):
             documents: npt.NDArray[np.int64] = np.unique(rows.documents, return_inverse=True)[1]
             return documents
         train = str(self.sources["train"])
+        if column == self.text_column:
+            raise ValueError(
+                f"column {column!r} of {train} holds the documents themselves\n"
+                "name the one that tells whose each is, or protect each alone: group_column: document"
+            )
         whole = read_documents(train, "train", self.documents, self.text_column)
         kept = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
         numbers = number_groups(self.open_rows("train"), kept, column, train)

@@ -80,11 +80,15 @@ def _use(folder: Path, facts: dict[str, Any]) -> Iterator[str]:
         yield f'`pipeline("{_PIPELINES[facts["kind"]]}", folder)` and `AutoModel...from_pretrained(folder)` load it without `trust_remote_code`.'
     elif facts["kind"] == "causal_lm":
         yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens."
+    elif facts["kind"] == "seq2seq_lm":
+        yield f"The encoder reads `input_ids` and `attention_mask` (int64, any batch, length up to {facts['max_length']} tokens), once a text, and answers the keys and"
+        yield "values that the decoder reads of it. The decoder takes those, `attention_mask`, `decoder_input_ids` and what is remembered of the words before, and"
+        yield "answers `logits`, a word at a time; `use.py` shows how. Keep all files of this folder together."
+        if facts["prefix"]:
+            yield f"Each text was read after the words `{facts['prefix']}`; `use.py` puts them there."
     else:
         yield f"Inputs: {', '.join(f'`{name}`' for name in facts['inputs'])}, int64, of any batch and length up to {facts['max_length']} tokens."
         yield f"Outputs: {', '.join(f'`{name}`' for name in facts['outputs'])}."
-        if facts["kind"] == "seq2seq_lm":
-            yield "The encoder reads a text once, the decoder writes of it, word by word; `use.py` shows how."
     if "pooling_weights" in facts["outputs"]:
         yield "The pooling weights say how much of each token was read; they are no proof of why."
     yield ""

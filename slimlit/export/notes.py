@@ -21,6 +21,9 @@ def note(card: Card, rounding: Mapping[str, Any] | None, student: Mapping[str, i
         lines.append(
             f"weak evidence: it was checked on {number} validation text{'s' * (number != 1)}; {ENOUGH} or more say something"
         )
+    others = card.measures.get("prompts with other words after them", 0)
+    if others:
+        lines.append(f"it writes other words than the network after {others} of {card.measures['prompts']} prompts")
     if rounding is not None:
         anew = ", and are rounded anew to int8" if card.name.endswith("-int8") else ""
         lines.append(

@@ -17,7 +17,7 @@ class PhoneWriter(Writes):
         from executorch.runtime import Runtime
 
         self.method = Runtime.get().load_program(folder / "model.pte").load_method("forward")
-        self.room = int(self.method.metadata.input_tensor_meta(0).sizes()[1])
+        self.room = self.num_places = int(self.method.metadata.input_tensor_meta(0).sizes()[1])
 
     def say(self, ids: list[int], place: int) -> Array:
         """The logits ``(new, words)`` after new words at a place; what stands before it is remembered."""
@@ -37,7 +37,7 @@ class PhoneWriter(Writes):
     def write(self, prompt: list[int], max_new_tokens: int, stops: Collection[int]) -> list[int]:
         """The likeliest words after a prompt, up to one that ends it, or until there is no room."""
         words, new = list(prompt), list(prompt)
-        while len(words) < min(len(prompt) + max_new_tokens, self.room):
+        while len(words) < min(len(prompt) + max_new_tokens, self.num_places):
             words.append(int(self.say(new, len(words) - len(new))[-1].argmax()))
             new = words[-1:]
             if new[0] in stops:

@@ -29,7 +29,10 @@ class EncoderStage(nn.Module):
     ) -> dict[str, DynamicCache]:
         """Keys and values, ``(batch, heads, tokens, width)``, of each layer of the decoder."""
         said = self.network(
-            input_ids=input_ids, attention_mask=attention_mask, decoder_input_ids=input_ids[:, :1], use_cache=True
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            decoder_input_ids=_begun(self.network, input_ids[:, :1]),
+            use_cache=True,
         )
         return {"cross": said.past_key_values.cross_attention_cache}
 
@@ -92,11 +95,23 @@ def stages_of(network: PreTrainedModel, sample: Sample) -> dict[str, tuple[nn.Mo
     encoder, decoder = EncoderStage(network).eval(), DecoderStage(network).eval()
     with torch.no_grad():
         cross = encoder(ids, mask)["cross"]
-        said = network(input_ids=ids, attention_mask=mask, decoder_input_ids=ids[:, :3], use_cache=True)
+        said = network(
+            input_ids=ids, attention_mask=mask, decoder_input_ids=_begun(network, ids[:, :3]), use_cache=True
+        )
     past = said.past_key_values.self_attention_cache
-    words = {"decoder_input_ids": ids[:, :5].clone(), "attention_mask": mask, "cross": cross, "past_key_values": past}
+    words = {
+        "decoder_input_ids": _begun(network, ids[:, :5]),
+        "attention_mask": mask,
+        "cross": cross,
+        "past_key_values": past,
+    }
     batch, free, number = Dim("batch"), Dim.AUTO, 2 * len(cross.layers)
     text, layers = {0: batch, 1: free}, [{0: batch, 2: free}] * number
     axes = {"decoder_input_ids": text, "attention_mask": text, "cross": layers, "past_key_values": layers}
     given = {"input_ids": ids, "attention_mask": mask}
     return {"encoder": (encoder, given, dict.fromkeys(given, text)), "decoder": (decoder, words, axes)}
+
+
+def _begun(network: PreTrainedModel, ids: Int[Tensor, "batch words"]) -> Int[Tensor, "batch words"]:
+    """As many words for a decoder, which may know others than the encoder does: the one that each text begins with."""
+    return torch.full_like(ids, int(network.config.decoder_start_token_id or 0))

@@ -1,5 +1,6 @@
 """``Writer``: an exported language model that writes on, word by word, as ``generate`` does: the likeliest word each time."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from pathlib import Path
@@ -12,12 +13,21 @@ from slimlit.export.extras import need
 from slimlit.export.generator_file import NEXT, PAST
 from slimlit.export.sample import Array, Inputs, Sample
 from slimlit.models import PreTrainedModel
+from slimlit.models.generation import num_positions
 
 Memory = dict[str, Array]
+_GREEDY = {
+    "do_sample": False, "num_beams": 1, "num_return_sequences": 1, "early_stopping": False, "length_penalty": 1.0, "max_length": None,
+}  # fmt: skip
 
 
 class Writes(ABC):
-    """An exported network that answers logits and writes, whatever runtime it is in."""
+    """An exported network that answers logits and writes, whatever runtime it is in.
+
+    ``room`` is how many tokens of prompt and answer it can hold; None where it sets no limit of its own.
+    """
+
+    room: int | None = None
 
     @abstractmethod
     def __call__(self, inputs: Inputs) -> dict[str, Array]:
@@ -88,20 +98,24 @@ def count_other_words(
 ) -> tuple[int, int]:
     """After how many prompts the export writes other words than ``network.generate``, and how many were asked.
 
-    The prompts are the first halves of some of the texts; an encoder-decoder is given whole ones.
+    The prompts are the first halves of some of the texts; an encoder-decoder is given whole ones. After each come as many words as the
+    network, and the export, have room for.
     """
-    stops, asked, others, answers = stops_of(network), 0, 0, network.config.is_encoder_decoder
-    for batch in sample.batches[: 24 if answers else 8]:
+    reads_whole = network.config.is_encoder_decoder
+    stops, asked, others = stops_of(network), 0, 0
+    settings = copy.deepcopy(network.generation_config)
+    settings.update(**_GREEDY)
+    for batch in sample.batches[: 24 if reads_whole else 8]:
         words = batch["input_ids"][0][batch["attention_mask"][0] == 1]
-        prompt = words[: None if answers else max(1, len(words) // 2)].tolist()
+        prompt = words[: None if reads_whole else max(1, len(words) // 2)].tolist()
+        begun = 0 if reads_whole else len(prompt)
+        limits = [room - begun for room in (num_positions(network.config), writer.room) if room is not None]
+        settings.max_new_tokens = min([max_new_tokens, *limits])
+        if settings.max_new_tokens < 1:
+            continue
         ids = torch.tensor([prompt])
-        said = network.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=max_new_tokens,
-            do_sample=False,
-            num_beams=1,
-        )
+        said = network.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)
+        found = writer.write(prompt, settings.max_new_tokens, stops)
         asked += 1
-        others += said[0, 1 if answers else len(prompt) :].tolist() != writer.write(prompt, max_new_tokens, stops)
+        others += said[0, 1 if reads_whole else len(prompt) :].tolist() != found
     return others, asked

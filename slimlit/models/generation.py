@@ -92,9 +92,8 @@ def check_generation(config: PreTrainedConfig, settings: Mapping[str, Any], long
     except ValueError as problem:
         said = " ".join(line.strip(" -") for line in str(problem).splitlines() if "`" in line)[:300]
         raise ValueError(f"generation: {said or problem}") from problem
-    whole = config.to_dict()
-    positions = whole.get("max_position_embeddings") or whole.get("n_positions") or 0
-    if config.model_type in ("t5", "mt5") or not positions:  # no table of positions
+    positions = num_positions(config)
+    if positions is None:
         return
     room = positions - (1 if config.is_encoder_decoder else longest)
     wanted = settings.get("max_new_tokens", 64)
@@ -105,6 +104,13 @@ def check_generation(config: PreTrainedConfig, settings: Mapping[str, Any], long
         raise ValueError(
             f"generation.max_new_tokens is {wanted}, but the network has positions for {room} more\n{', or '.join(ways)}"
         )
+
+
+def num_positions(config: PreTrainedConfig) -> int | None:
+    """Tokens a network has positions for; None where it reads as many as come."""
+    whole = config.to_dict()
+    found = whole.get("max_position_embeddings") or whole.get("n_positions")
+    return None if config.model_type in ("t5", "mt5") or not found else int(found)
 
 
 def padded_on_the_left(

@@ -164,6 +164,8 @@ def test_groups_are_documents_or_a_column_and_packing_has_none(tmp_path: Path, t
     assert data.groups("who").tolist() == [0, 0, 1, 0]
     with pytest.raises(ValueError, match="no column 'whom'"):
         data.groups("whom")
+    with pytest.raises(ValueError, match="holds the documents themselves"):
+        data.groups("text")
     with pytest.raises(ValueError, match="packing to false"):
         made(file, toy_model, validation=str(file), test=str(file)).groups("document")
 

@@ -16,6 +16,12 @@ def test_enough_texts_and_plain_weights_need_no_word() -> None:
     assert notes(255, None)[0].startswith("weak evidence")
 
 
+def test_other_words_than_the_networks_are_told() -> None:
+    measures = {"prompts with other words after them": 2, "prompts": 8}
+    card = Card("onnx-int8", "run", {}, {"number": 256}, measures, None, {})
+    assert note(card, None, {}) == ["it writes other words than the network after 2 of 8 prompts"]
+
+
 def test_rounded_weights_are_told_with_sizes_and_rounded_states_are_told_not_to_leave() -> None:
     both = notes(256, {"bits": 8, "activations": "int8"})
     assert both[0] == (

@@ -1,16 +1,18 @@
 """What an exported translator may write is what ``generate`` may write."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessorList
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessorList
 from transformers.generation.logits_process import (
     MinLengthLogitsProcessor,
     NoBadWordsLogitsProcessor,
     NoRepeatNGramLogitsProcessor,
 )
 
-from slimlit.export.rules import rules_of
+from slimlit.export.rules import refuse_rules, rules_of
 from tests.export.test_translator import SMALL, T5
 
 
@@ -39,3 +41,19 @@ def test_rules_that_no_program_beside_an_export_knows_are_told() -> None:
     network.generation_config = GenerationConfig(decoder_start_token_id=0, repetition_penalty=1.5)
     with pytest.raises(ValueError, match="writes with repetition_penalty 1.5"):
         rules_of(network)
+
+
+def test_a_causal_model_that_obeys_any_rule_is_told(toy_decoder: Path) -> None:
+    network = AutoModelForCausalLM.from_pretrained(toy_decoder)
+    refuse_rules(network)
+    network.generation_config.bad_words_ids = [[7]]
+    with pytest.raises(ValueError, match=r"writes with bad_words_ids \[\[7\]\]"):
+        refuse_rules(network)
+
+
+def test_lengths_and_ends_are_what_generate_takes_them_for() -> None:
+    network = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model("t5", **SMALL, **T5))
+    told = {"min_length": 9, "min_new_tokens": 2, "forced_eos_token_id": [3, 1], "max_new_tokens": 12}
+    network.generation_config = GenerationConfig(decoder_start_token_id=0, **told)
+    rules = rules_of(network)
+    assert (rules.least, rules.last, rules.most) == (2, 1, 12)

@@ -34,6 +34,7 @@ MARIAN = {
     "encoder_layers": 2, "decoder_layers": 3, "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16,
     "decoder_ffn_dim": 16, "max_position_embeddings": 32, "forced_eos_token_id": 1,
 }  # fmt: skip
+TWO_VOCABULARIES = {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": 30}
 T5 = {"d_kv": 8, "d_ff": 16, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 2}
 
 
@@ -64,7 +65,7 @@ def toy_translator_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_toy_translator(folder / "model")
     network = loud(AutoModelForSeq2SeqLM.from_pretrained(folder / "model"))
     network.generation_config = GenerationConfig(
-        max_new_tokens=9, num_beams=2, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1, forced_eos_token_id=1,
+        max_new_tokens=9, num_beams=2, num_return_sequences=2, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1, forced_eos_token_id=1,
         bad_words_ids=[[0], [7]], forced_bos_token_id=5, no_repeat_ngram_size=2, min_new_tokens=3,
     )  # fmt: skip
     torch.nn.init.normal_(network.final_logits_bias)
@@ -77,7 +78,10 @@ def toy_translator_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = {
         "trainer": {"accelerator": "cpu", "enable_progress_bar": False},
         "model": {"class_path": "slimlit.tasks.Seq2Seq", "init_args": {"student": student}},
-        "data": {"class_path": "slimlit.data.Pairs", "init_args": {**files, "tokenizer": str(run), "max_length": 16}},
+        "data": {
+            "class_path": "slimlit.data.Pairs",
+            "init_args": {**files, "tokenizer": str(run), "max_length": 16, "prefix": "see "},
+        },
         "run": "words",
         "runs": "runs",
     }
@@ -85,7 +89,9 @@ def toy_translator_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "settings"), [("marian", MARIAN), ("bart", MARIAN), ("t5", T5)])
+@pytest.mark.parametrize(
+    ("name", "settings"), [("marian", MARIAN), ("marian", MARIAN | TWO_VOCABULARIES), ("bart", MARIAN), ("t5", T5)]
+)
 def test_both_stages_say_what_the_network_says_word_by_word(name: str, settings: dict[str, int]) -> None:
     network = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(name, **SMALL, **settings)).eval()
     sample = some_texts(60)
@@ -93,6 +99,7 @@ def test_both_stages_say_what_the_network_says_word_by_word(name: str, settings:
     with torch.no_grad():
         for batch in sample.batches:
             ids, mask, words = (torch.from_numpy(one) for one in batch.values())
+            words %= settings.get("decoder_vocab_size", 60)
             said = network(input_ids=ids, attention_mask=mask, decoder_input_ids=words).logits
             cross = stages["encoder"][0](ids, mask)["cross"]
             memory, found = None, []
@@ -129,7 +136,7 @@ def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_
     card = json.loads(Path("runs/words/reports/export-onnx.json").read_text())
     assert card["measures"]["prompts with other words after them"] == 0
     assert card["measures"]["prompts"] == 6
-    assert card["measures"]["greatest difference"] < 1e-3
+    assert card["measures"]["greatest difference"] < 3e-3  # of logits in the tens
     folder, network = Path("runs/words/export/onnx"), AutoModelForSeq2SeqLM.from_pretrained("runs/words/student")
     shared = (folder / "shared.bin").stat().st_size
     positions, table = network.model.encoder.embed_positions.weight, network.get_input_embeddings().weight
@@ -141,9 +148,9 @@ def test_the_exported_translator_writes_what_generate_writes_holds_every_weight_
     ran = subprocess.run([sys.executable, str(folder / "use.py"), "the red house"], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     tokenizer = load_tokenizer("runs/words/student")
-    ids = tokenizer(["the red house"], return_tensors="pt")["input_ids"]
+    ids = tokenizer(["see the red house"], return_tensors="pt")["input_ids"]
     network.generation_config.forced_eos_token_id = None
-    said = network.generate(ids, num_beams=1, max_new_tokens=64)
+    said = network.generate(ids, num_beams=1, num_return_sequences=1, max_new_tokens=9)
     assert ran.stdout.strip() == tokenizer.decode(said[0], skip_special_tokens=True)
     assert onnxruntime.InferenceSession(str(folder / "encoder.onnx")).get_inputs()[0].shape == ["batch", "tokens"]
     monkeypatch.setattr(onnx_int8, "LEAST_SIZE", 64)

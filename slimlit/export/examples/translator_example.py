@@ -81,7 +81,7 @@ tokenizer.enable_truncation(FACTS["max_length"])
 model = Onnx() if FACTS["target"] == "onnx" else OpenVINO()
 
 
-def write(ids: list[int], max_new_tokens: int = 64) -> list[int]:
+def write(ids: list[int], max_new_tokens: int = RULES["most"]) -> list[int]:
     """The likeliest words of a text."""
     model.read({"input_ids": np.asarray([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64)})
     words = [RULES["start"]]
@@ -109,4 +109,4 @@ def choose(logits: Any, words: list[int]) -> int:
 
 if __name__ == "__main__":
     for text in sys.argv[1:] or ["a text to read"]:
-        print(tokenizer.decode(write(tokenizer.encode(text).ids)))
+        print(tokenizer.decode(write(tokenizer.encode(FACTS["prefix"] + text).ids)))
