@@ -79,7 +79,8 @@ def _use(folder: Path, facts: dict[str, Any]) -> Iterator[str]:
     elif facts["target"] == "hub":
         yield f'`pipeline("{_PIPELINES[facts["kind"]]}", folder)` and `AutoModel...from_pretrained(folder)` load it without `trust_remote_code`.'
     elif facts["kind"] == "causal_lm":
-        yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens."
+        room = f" It has room for {facts['room']} tokens of prompt and answer together." if facts["room"] else ""
+        yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens.{room}"
     else:
         yield f"Inputs: {', '.join(f'`{name}`' for name in facts['inputs'])}, int64, of any batch and length up to {facts['max_length']} tokens."
         yield f"Outputs: {', '.join(f'`{name}`' for name in facts['outputs'])}."

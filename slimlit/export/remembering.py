@@ -8,6 +8,7 @@ from transformers.cache_utils import StaticLayer
 
 from slimlit.models import PreTrainedModel
 
+LEAST_ROOM = 256  # tokens of prompt and answer that a phone keeps, at least, where the network has positions for them
 _STRANGE = (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 _CLOSE = (
     1e-4  # of the greatest logit; float32 leaves 2e-7 of it in GPT-2, a window of words that is lost 9e-2 in GPT-Neo
@@ -86,6 +87,12 @@ class Remembering(nn.Module):
         )
         logits: Tensor = said.logits
         return logits
+
+
+def room_of(network: PreTrainedModel, max_length: int) -> int:
+    """Tokens of prompt and answer together that a phone keeps: ``max_length``, and 256 where the network's positions reach so far."""
+    told, room = network.config.to_dict(), max(max_length, LEAST_ROOM)
+    return min(room, int(told.get("max_position_embeddings") or told.get("n_positions") or room))
 
 
 class TiedHead(nn.Module):

@@ -73,6 +73,11 @@ def test_executorch_writes_what_generate_writes_holds_every_weight_once_and_runs
     ran = subprocess.run(program, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("the film")
+    room = json.loads((causal_run / "export" / "executorch" / "slimlit.json").read_text())["room"]
+    assert (
+        f"room for {room} tokens of prompt and answer"
+        in (causal_run / "export" / "executorch" / "README.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("pieces", [[12], [7, 1, 1, 3]])
