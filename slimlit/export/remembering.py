@@ -62,8 +62,8 @@ class Remembering(nn.Module):
         random, half = torch.Generator().manual_seed(0), self.room // 2
         words, places = torch.randint(self.config.vocab_size, (1, self.room), generator=random), torch.arange(self.room)
         whole = self.network(input_ids=words).logits
-        pieces = zip(*(one.split([half, 1, self.room - half - 1], dim=-1) for one in (words, places)), strict=True)
-        said = torch.cat([self(*piece) for piece in pieces if piece[1].numel()], dim=1)
+        pieces = [one for one in (places[:half], places[half : half + 1], places[half + 1 :]) if len(one)]
+        said = torch.cat([self(words[:, piece], piece) for piece in pieces], dim=1)
         for _, memory in self.named_buffers(recurse=False):
             memory.zero_()
         return bool((said - whole).abs().max() <= _CLOSE * whole.abs().max())
