@@ -42,9 +42,8 @@ def ended_by_sigterm(at_once: bool = False) -> Iterator[None]:
         return
 
     def end(number: int, frame: Any) -> None:
-        if (
-            at_once or signal.getsignal(signal.SIGTERM) is end
-        ):  # Lightning calls it too, and stops after the step by itself
+        # where Lightning has taken over it calls this too, and stops after the step by itself
+        if at_once or signal.getsignal(signal.SIGTERM) is end:
             sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

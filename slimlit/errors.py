@@ -34,7 +34,7 @@ class Outcome:
 
 @contextmanager
 def shortly(arguments: list[str]) -> Iterator[Outcome]:
-    """Turn a user's mistake, or a full disk, into at most six lines and status 2; a bug keeps its traceback; SIGTERM ends with status 143.
+    """Turn a user's mistake, or a full disk, into at most six lines and status 2; a bug keeps its traceback; SIGTERM is told, and ends with status 143.
 
     ``SLIMLIT_TRACEBACK=1`` shows the traceback of both.
     """
@@ -46,6 +46,8 @@ def shortly(arguments: list[str]) -> Iterator[Outcome]:
             outcome.status = 128 + signal.SIGTERM
         else:
             outcome.status = stop.code if isinstance(stop.code, int) else int(isinstance(stop.code, str))
+        if outcome.status == 128 + signal.SIGTERM:
+            print("terminated", file=sys.stderr)
     except Exception as problem:
         cause = _unwrap(problem)
         if os.environ.get("SLIMLIT_TRACEBACK") or not _is_mistake(cause):

@@ -20,6 +20,7 @@ from slimlit.export.metric import score
 from slimlit.export.model_card import Story, write_model_card
 from slimlit.export.notes import note
 from slimlit.export.reference import answers
+from slimlit.export.remembering import room_of
 from slimlit.export.rules import refuse_rules, rules_of
 from slimlit.export.runtimes import FACTS, open_export
 from slimlit.export.sample import draw_sample, one_text
@@ -144,6 +145,10 @@ def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish,
         "max_length": data.max_length,
         "pad_token_id": int(data.tokenizer.pad_token_id or 0),
         "stops": stops_of(order.network) if order.kind == "causal_lm" else [],
+        "bos_token_id": data.tokenizer.bos_token_id,
+        "room": room_of(order.network, data.max_length)
+        if wish.to == "executorch" and order.kind == "causal_lm"
+        else None,
         "rules": rules,
         "prefix": data.prefix if isinstance(data, Pairs) else "",
     }

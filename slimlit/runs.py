@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+REPLACED = ".replaced"  # ends the name of a folder whose place a new one is taking
+
 
 @dataclass(frozen=True)
 class Run:
@@ -163,7 +165,7 @@ def replace_folder(new: Path, old: Path) -> None:
     for path in new.rglob("*"):
         if path.is_file():
             path.chmod(mode)
-    aside = old.with_name(old.name + ".replaced")
+    aside = old.with_name(old.name + REPLACED)
     shutil.rmtree(aside, ignore_errors=True)
     if old.exists():
         os.replace(old, aside)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from slimlit.__main__ import main
+from slimlit.errors import shortly
 
 CONFIG = """\
 trainer:
@@ -181,3 +182,10 @@ def test_the_traceback_of_a_mistake_can_be_asked_for(monkeypatch: pytest.MonkeyP
     Path("a.yaml").write_text(CONFIG.replace("column: text", "column: txt"))
     with pytest.raises(ValueError, match="no column 'txt'"):
         main(["fit", "--config", "a.yaml"])
+
+
+def test_sigterm_is_told_and_ends_with_status_143(capsys: pytest.CaptureFixture[str]) -> None:
+    with shortly(["export"]) as outcome:
+        sys.exit(143)  # as ended_by_sigterm does
+    assert outcome.status == 143
+    assert capsys.readouterr().err == "terminated\n"

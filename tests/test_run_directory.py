@@ -220,7 +220,9 @@ def test_an_interrupted_run_is_kept_and_says_how_to_go_on(capsys: pytest.Capture
 
 def test_a_run_ended_by_sigterm_is_kept_and_ends_with_status_143(capsys: pytest.CaptureFixture[str]) -> None:
     assert fit(FAILS, "--trainer.callbacks.at=3", "--trainer.callbacks.problem=sigterm") == 143
-    assert "slimlit fit --run tiny --resume" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "slimlit fit --run tiny --resume" in said
+    assert "terminated" in said.splitlines()
     assert last("tiny")["global_step"] >= 2
 
 

@@ -6,16 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from slimlit.export.folder import UNFINISHED
 from slimlit.models.sources import find
-from slimlit.runs import Run
+from slimlit.runs import REPLACED, Run
 
 FACTS = "slimlit.json"  # what an exported folder says of itself
 _RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "executorch": "executorch", "gguf": "gguf"}
 _WEIGHTS = (".safetensors", ".bin")
-_CUT_OFF = (
-    ".slimlit-unfinished",
-    ".replaced",
-)  # what a killed export leaves: half of a new folder, or an old one put aside
+_CUT_OFF = (UNFINISHED, REPLACED)  # what a killed export leaves: half of a new folder, or an old one put aside
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,10 @@ def measure(contestants: Sequence[Contestant], texts: Path | None, todo: Plan) -
             _note_memory(ready)
         for process, measured in ready:
             if measured.contestant.kind in GENERATORS:
-                measured.writing = _written(process, todo)
+                try:
+                    measured.writing = _written(process, todo, told)
+                except ValueError as problem:
+                    told.append(f"{process.contestant.name}: stopped while it wrote: {problem}")
         found = [measured for _, measured in ready]
     return found, told
 
@@ -104,12 +107,12 @@ def _scored(process: Process, texts: Path | None) -> Measured:
     return Measured(process.contestant, int(said["right"]), int(said["count"]), float(said["nats"]))
 
 
-def _written(process: Process, todo: Plan) -> dict[str, float]:
+def _written(process: Process, todo: Plan, told: list[str]) -> dict[str, float]:
     """Tokens a second of one thread, of the shortest and the longest prompt: read before the first word, written after it.
 
-    None of an export that does not write: a GGUF file here, a folder for the hub.
+    None of an export that does not write: a GGUF file here, a folder for the hub. A line is told of a prompt after which too little was written.
     """
-    rates = {}
+    rates: dict[str, float] = {}
     for length in sorted({setting.length for setting in todo.settings}):
         said = [
             process.ask(do="write", batch=1, length=length, num_new=todo.num_new, threads=1)
@@ -117,6 +120,11 @@ def _written(process: Process, todo: Plan) -> dict[str, float]:
         ]
         if not all(said):
             return {}
+        if any("decode seconds" not in one for one in said):
+            fewest = min(one["words"] for one in said)
+            asked = f"{fewest} of {todo.num_new + 1} words after a prompt of {length} tokens"
+            told.append(f"{process.contestant.name}: wrote {asked}; how fast is not told")
+            continue
         rates[f"prefill of {length}"] = length / statistics.median(one["prefill seconds"] for one in said)
         rates[f"decode after {length}"] = 1 / statistics.median(one["decode seconds"] for one in said)
     return rates

@@ -50,13 +50,15 @@ class Network:
         """Whether it does."""
         return isinstance(self.model, GenerationMixin)
 
-    def write(self, prompts: Array, num_new: int) -> None:
-        """So many words after each prompt, the likeliest each time, also beyond an end."""
+    def write(self, prompts: Array, num_new: int) -> int:
+        """So many words after each prompt, the likeliest each time, also beyond an end; how many there were."""
         assert isinstance(self.model, GenerationMixin)
         ids = torch.from_numpy(prompts)
         settings = {"do_sample": False, "num_beams": 1, "min_new_tokens": num_new, "max_new_tokens": num_new}
         with torch.inference_mode():
-            self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **settings)
+            said = self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=0, **settings)
+        assert isinstance(said, torch.Tensor)
+        return said.shape[1] - (1 if self.model.config.is_encoder_decoder else ids.shape[1])
 
     @property
     def num_words(self) -> int:
@@ -81,11 +83,11 @@ class Export:
         """Whether it does, in the runtime it is in; open it first."""
         return isinstance(self.run, Writes)
 
-    def write(self, prompts: Array, num_new: int) -> None:
-        """So many words after each prompt, the likeliest each time, also beyond an end."""
+    def write(self, prompts: Array, num_new: int) -> int:
+        """So many words after each prompt, the likeliest each time, also beyond an end, while there is room; how many there were, at least."""
         assert isinstance(self.run, Writes)
-        for prompt in prompts.tolist():
-            self.run.write(prompt, num_new, stops=[])
+        run = self.run
+        return min(len(run.write(prompt, num_new, stops=[])) for prompt in prompts.tolist())
 
     @property
     def num_words(self) -> int:

@@ -120,7 +120,9 @@ def table(all_of_them: Sequence[Measured], watts: float) -> str:
     names = list(dict.fromkeys(name for one in all_of_them for name in one.writing))
     if names:
         rows = [
-            [one.contestant.name, *(f"{one.writing[name]:.1f}" for name in names)] for one in all_of_them if one.writing
+            [one.contestant.name, *(f"{one.writing[name]:.1f}" if name in one.writing else "" for name in names)]
+            for one in all_of_them
+            if one.writing
         ]
         parts.append(_aligned([["tokens/s, 1 thread", *names], *rows]))
     return "\n\n".join(parts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from slimlit import runs
 from slimlit.disk import ended_by_sigterm, is_full, no_room
 
+UNFINISHED = ".slimlit-unfinished"  # ends the name of a folder that is being written
 _WAYS = "make room, or name another place: --output FOLDER"
 
 
@@ -26,7 +27,7 @@ def whole_or_none(place: Path, num_bytes: int) -> Iterator[Path]:
     Raises:
         ValueError: the disk is full.
     """
-    new = place.with_name(place.name + ".slimlit-unfinished")
+    new = place.with_name(place.name + UNFINISHED)
     shutil.rmtree(new, ignore_errors=True)
     parents = [folder for folder in (place.parent, *place.parent.parents) if not folder.exists()]
     try:

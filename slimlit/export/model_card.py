@@ -79,7 +79,8 @@ def _use(folder: Path, facts: dict[str, Any]) -> Iterator[str]:
     elif facts["target"] == "hub":
         yield f'`pipeline("{_PIPELINES[facts["kind"]]}", folder)` and `AutoModel...from_pretrained(folder)` load it without `trust_remote_code`.'
     elif facts["kind"] == "causal_lm":
-        yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens."
+        room = f" It has room for {facts['room']} tokens of prompt and answer together." if facts["room"] else ""
+        yield f"What it reads and remembers from call to call stands in `use.py`. Texts were cut at {facts['max_length']} tokens.{room}"
     elif facts["kind"] == "seq2seq_lm":
         yield f"The encoder reads `input_ids` and `attention_mask` (int64, any batch, length up to {facts['max_length']} tokens), once a text, and answers the keys and"
         yield "values that the decoder reads of it. The decoder takes those, `attention_mask`, `decoder_input_ids` and what is remembered of the words before, and"

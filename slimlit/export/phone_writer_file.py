@@ -11,11 +11,9 @@ from transformers.pytorch_utils import Conv1D
 from slimlit.export.executorch_file import RoundedTable, round_products
 from slimlit.export.fine_linear import FineLinear
 from slimlit.export.giants import part_giants
-from slimlit.export.remembering import Remembering, TiedHead
+from slimlit.export.remembering import Remembering, TiedHead, room_of
 from slimlit.export.tracing import quietly_traced
 from slimlit.models import PreTrainedModel
-
-LEAST_ROOM = 256  # tokens of prompt and answer that a phone keeps, at least, where the network has positions for them
 
 
 def write_phone_writer(network: PreTrainedModel, folder: Path, is_int8: bool, max_length: int) -> list[str]:
@@ -27,8 +25,7 @@ def write_phone_writer(network: PreTrainedModel, folder: Path, is_int8: bool, ma
     """
     from transformers.exporters import ExecutorchConfig, ExecutorchExporter
 
-    told, room = network.config.to_dict(), max(max_length, LEAST_ROOM)
-    room = min(room, int(told.get("max_position_embeddings") or told.get("n_positions") or room))
+    room = room_of(network, max_length)
     network = copy.deepcopy(network)
     if is_int8:
         _turn(network)

@@ -8,8 +8,21 @@ from slimlit.models.network import Head, Network
 from slimlit.models.tokenizers import load_tokenizer
 
 
-def check_text(config: PreTrainedConfig, role: str, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+def check_text(
+    config: PreTrainedConfig,
+    role: str,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    setting: str = "max_length",
+) -> None:
     """The network's embedding tables reach as far as the tokenizer and the longest text.
+
+    Args:
+        config: the network's.
+        role: teacher or student.
+        tokenizer: whose tokens it reads.
+        max_length: tokens of the longest text.
+        setting: of the data, that says so.
 
     Raises:
         ValueError: a token id or a position beyond the tables of ``role`` (teacher or student).
@@ -27,8 +40,8 @@ def check_text(config: PreTrainedConfig, role: str, tokenizer: PreTrainedTokeniz
         positions -= int(encoder.get("pad_token_id") or 0) + 1  # these count positions from pad_token_id + 1
     if max_length > positions:
         raise ValueError(
-            f"max_length is {max_length}, but the {role} has positions for {positions} tokens\n"
-            f"set data.init_args.max_length to at most {positions}"
+            f"{setting} is {max_length}, but the {role} has positions for {positions} tokens\n"
+            f"set data.init_args.{setting} to at most {positions}"
         )
 
 

@@ -86,7 +86,7 @@ class Seq2Seq(LanguageModel):
         for role, config in (("student", student), ("teacher", teacher)):
             if config is None:
                 continue
-            check_text(config, role, data.tokenizer, data.max_target_length)
+            check_text(config, role, data.tokenizer, data.max_target_length, "max_target_length")
             check_generation(config, self.generation)
             words = data.tokenizer.convert_ids_to_tokens
             settings = config.to_dict()

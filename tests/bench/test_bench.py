@@ -4,6 +4,7 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from slimlit.bench.energy import joules
 from slimlit.bench.measuring import measure, plan
 from slimlit.bench.opening import Network, open_contestant
 from slimlit.bench.picture import draw_bench
+from slimlit.bench.process import Process
 from slimlit.bench.result import Measured, Setting, table
 from slimlit.bench.texts import write_texts
 from slimlit.data import TextClassification
@@ -113,6 +115,7 @@ def test_an_export_that_writes_tells_words_before_and_after_the_first_and_anothe
     monkeypatch.setattr("slimlit.bench.opening.open_export", lambda folder, threads: Spelling())
     child = Child(open_contestant(contestant), "causal_lm")
     assert min(child.write(batch=1, length=6, num_new=3, threads=1).values()) > 0
+    assert child.write(batch=1, length=6, num_new=12, threads=1) == {"words": 6}  # it stops early: no speed is told
     monkeypatch.setattr("slimlit.bench.opening.open_export", lambda folder, threads: lambda inputs: inputs)
     assert Child(open_contestant(contestant), "causal_lm").write(batch=1, length=6, num_new=3, threads=1) == {}
 
@@ -200,3 +203,57 @@ def test_a_process_that_dies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slimlit.bench.process.sys.executable", "/bin/false")
     known = Contestant("one", "torch", "", "fp32", "causal_lm", [], None)
     assert measure([known], None, plan(True, 16, 5.0)) == ([], ["one: its process ended with status 1"])
+
+
+def test_seconds_are_those_of_words_really_written_and_none_where_fewer_than_half_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Spelling(Writes):
+        room = 6
+
+        def __call__(self, inputs: dict[str, Any]) -> dict[str, Any]:
+            return inputs
+
+        def write(self, prompt: list[int], max_new_tokens: int, stops: Any) -> list[int]:
+            clock.append(clock[-1] + min(max_new_tokens, self.room))
+            return [7] * min(max_new_tokens, self.room)
+
+    clock = [0.0]
+    monkeypatch.setattr("slimlit.bench.child.time", SimpleNamespace(perf_counter=lambda: clock[-1]))
+    monkeypatch.setattr("slimlit.bench.opening.open_export", lambda folder, threads: Spelling())
+    child = Child(open_contestant({"opens": "export", "source": "somewhere"}), "causal_lm")
+    assert child.write(1, 4, 8, 1) == {"words": 6, "prefill seconds": 1.0, "decode seconds": 1.0}
+    assert child.write(1, 4, 11, 1) == {"words": 6}
+    Spelling.room = 0
+    assert child.write(1, 4, 8, 1) == {"words": 0}
+
+
+def test_a_prompt_after_which_too_little_was_written_is_told_in_a_line_and_its_cell_is_empty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Asked(Process):
+        def __init__(self, contestant: Contestant) -> None:
+            self.contestant = contestant
+
+        def __enter__(self) -> "Asked":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def reply(self) -> None:
+            pass
+
+        def ask(self, do: str, length: int = 0, **_: Any) -> dict[str, Any]:
+            if do == "write":
+                return {"words": 1} if length > 32 else {"words": 33, "prefill seconds": 1.0, "decode seconds": 0.5}
+            return {"seconds": [1.0], "cpu seconds": [1.0], "joules": None, "peak MiB": 1.0}
+
+    monkeypatch.setattr("slimlit.bench.measuring.Process", Asked)
+    phone = Contestant("phone", "export", "", "fp32", "causal_lm", [], None)
+    (one,), told = measure([phone], None, plan(False, 128, 5.0))
+    assert told == ["phone: wrote 1 of 33 words after a prompt of 128 tokens; how fast is not told"]
+    assert one.writing == {"prefill of 32": 32.0, "decode after 32": 2.0}
+    other = measured("student", 1.0, 0, 1)
+    other.writing = {"prefill of 128": 9.0}
+    assert table([other, one], 5.0).splitlines()[-1].split() == ["phone", "32.0", "2.0"]

@@ -12,6 +12,8 @@ from slimlit.explain.heads import head_changes, head_distances, head_importance,
 from slimlit.explain.question import take
 from slimlit.models import SequenceClassifier, SequenceClassifierConfig, read
 from slimlit.models.attention import gated_attention
+from slimlit.models.attention_watch import AttentionKind
+from slimlit.models.head_slopes import head_slopes
 from slimlit.types import Batch
 
 
@@ -115,3 +117,14 @@ def test_spread_is_the_entropy_over_that_of_equal_weights() -> None:
     weights = torch.tensor([[0.25, 0.25, 0.25, 0.25], [1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]])
     assert spread(weights).tolist() == pytest.approx([1.0, 0.0, 1.0])
     assert spread(weights, torch.ones(3, 4, dtype=torch.bool)).tolist() == pytest.approx([1.0, 0.0, 0.5])
+
+
+def test_kinds_of_attention_that_the_network_does_not_have_are_zero_and_no_weight_of_the_network_gets_a_gradient(
+    network: SequenceClassifier, batch: Batch
+) -> None:
+    network.eval()
+    shapes: dict[AttentionKind, tuple[int, int]] = {"encoder": (2, 3), "cross": (2, 3)}
+    slopes = head_slopes(network, batch, lambda given: losses(network, given), shapes)
+    assert slopes["encoder"].abs().sum() > 0
+    assert torch.equal(slopes["cross"], torch.zeros(2, 3, 3))
+    assert all(weight.requires_grad and weight.grad is None for weight in network.parameters())

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM
+from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, GPT2LMHeadModel, GPTNeoConfig, MistralConfig
+from transformers.configuration_utils import PreTrainedConfig
 
 from slimlit.export.fine_linear import FineLinear
 from slimlit.export.remembering import Remembering, TiedHead
@@ -72,6 +73,11 @@ def test_executorch_writes_what_generate_writes_holds_every_weight_once_and_runs
     ran = subprocess.run(program, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.startswith("the film")
+    room = json.loads((causal_run / "export" / "executorch" / "slimlit.json").read_text())["room"]
+    assert (
+        f"room for {room} tokens of prompt and answer"
+        in (causal_run / "export" / "executorch" / "README.md").read_text()
+    )
 
 
 @pytest.mark.parametrize("pieces", [[12], [7, 1, 1, 3]])
@@ -93,10 +99,20 @@ def test_what_is_remembered_answers_as_the_whole_text_whatever_pieces_it_comes_i
             torch.testing.assert_close(torch.cat(said, dim=1), wanted, atol=1e-5, rtol=1e-5)
 
 
-def test_a_network_that_forgets_is_refused_by_name() -> None:
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    network = MistralForCausalLM(MistralConfig(vocab_size=20, num_key_value_heads=1, sliding_window=4, **sizes)).eval()
-    with pytest.raises(ValueError, match="a mistral remembers in a way this export does not know"):
+SIZES = {"vocab_size": 20, "hidden_size": 16}
+FORGET = [
+    MistralConfig(**SIZES, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, sliding_window=4),
+    GPTNeoConfig(**SIZES, num_layers=2, attention_types=[[["global", "local"], 1]], num_heads=2, window_size=8),
+    BloomConfig(**SIZES, n_layer=1, n_head=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("config", FORGET, ids=lambda config: config.model_type)
+def test_a_network_that_answers_pieces_otherwise_than_the_whole_is_refused_by_name(config: PreTrainedConfig) -> None:
+    torch.manual_seed(0)
+    network = AutoModelForCausalLM.from_config(config).eval()
+    network.set_attn_implementation("eager")
+    with pytest.raises(ValueError, match=f"a {config.model_type} remembers in a way this export does not know"):
         Remembering(network, room=16)
 
 

@@ -150,7 +150,9 @@ def test_what_cannot_be_is_refused_in_a_line(
     wrong = translator(network, generation={"num_beam": 4})
     with pytest.raises(ValueError, match="did you mean 'num_beams'"):
         toy_trainer(tmp_path).fit(wrong, datamodule=translations(toy_translator))
-    with pytest.raises(ValueError, match="positions for 64 tokens"):
+    with pytest.raises(
+        ValueError, match="max_target_length is 100, .* for 64 tokens\nset data.init_args.max_target_length"
+    ):
         toy_trainer(tmp_path).fit(translator(network), datamodule=translations(toy_translator, max_target_length=100))
     relations = translator(network, Pretrained(str(toy_translator / "trained")), AttentionRelations(1, 1))
     with pytest.raises(ValueError, match="AttentionRelations reads one stack"):

@@ -14,11 +14,12 @@ from tokenizers import Tokenizer
 
 FOLDER = Path(__file__).parent
 FACTS = json.loads((FOLDER / "slimlit.json").read_text(encoding="utf-8"))
+BEGIN = [] if FACTS["bos_token_id"] is None else [FACTS["bos_token_id"]]  # what an empty text is read as
 tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
 tokenizer.no_padding()
 tokenizer.no_truncation()
 method = Runtime.get().load_program(FOLDER / "model.pte").load_method("forward")
-ROOM = method.metadata.input_tensor_meta(0).sizes()[1]  # tokens of prompt and answer together
+ROOM = FACTS["room"]  # tokens of prompt and answer together
 
 
 def write(prompt: list[int], max_new_tokens: int = 40) -> list[int]:
@@ -35,7 +36,23 @@ def write(prompt: list[int], max_new_tokens: int = 40) -> list[int]:
     return words[len(prompt) :]
 
 
+def read(text: str, max_new_tokens: int = 40) -> tuple[str, list[int]]:
+    """A prompt as it is read: where it is long, its end alone, so that there is room for the answer."""
+    ids = tokenizer.encode(text).ids or BEGIN
+    most = ROOM - min(max_new_tokens, ROOM // 2)
+    if len(ids) <= most:
+        return text, ids
+    print(
+        f"cut: the first {len(ids) - most} of {len(ids)} tokens; there is room for {ROOM} with the answer",
+        file=sys.stderr,
+    )
+    return tokenizer.decode(ids[-most:]), ids[-most:]
+
+
 if __name__ == "__main__":
     for text in sys.argv[1:] or ["once upon a time"]:
-        ids = tokenizer.encode(text).ids[-(ROOM - 1) :]
-        print(text + tokenizer.decode(write(ids)))
+        prompt, ids = read(text)
+        if ids:
+            print(prompt + tokenizer.decode(write(ids)))
+        else:
+            print("an empty text, and no token to begin with: give some words", file=sys.stderr)

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 FOLDER = Path(__file__).parent
 FACTS = json.loads((FOLDER / "slimlit.json").read_text(encoding="utf-8"))
+BEGIN = [] if FACTS["bos_token_id"] is None else [FACTS["bos_token_id"]]  # what an empty text is read as
 PAST, NEXT = "input.past_key_values.", "output.past_key_values."
 
 
@@ -95,5 +96,8 @@ def write(prompt: list[int], max_new_tokens: int = 40) -> list[int]:
 
 if __name__ == "__main__":
     for text in sys.argv[1:] or ["once upon a time"]:
-        ids = tokenizer.encode(text).ids
-        print(text + tokenizer.decode(write(ids)))
+        ids = tokenizer.encode(text).ids or BEGIN
+        if ids:
+            print(text + tokenizer.decode(write(ids)))
+        else:
+            print("an empty text, and no token to begin with: give some words", file=sys.stderr)
