@@ -60,7 +60,8 @@ class Remembering(nn.Module):
     def _answers_alike(self) -> bool:
         """Whether pieces of random words are answered as all of them at once; it remembers nothing of them."""
         random, half = torch.Generator().manual_seed(0), self.room // 2
-        words, places = torch.randint(self.config.vocab_size, (1, self.room), generator=random), torch.arange(self.room)
+        words = torch.randint(self.config.vocab_size, (1, self.room), generator=random, device="cpu")
+        places = torch.arange(self.room)
         whole = self.network(input_ids=words).logits
         pieces = [one for one in (places[:half], places[half : half + 1], places[half + 1 :]) if len(one)]
         said = torch.cat([self(words[:, piece], piece) for piece in pieces], dim=1)
