@@ -36,7 +36,7 @@ class VerbsTrainer(Trainer):
             layers: share of the layers.
             vocabulary: words that stay: all, seen (in the training texts), or those of a file with a text a line.
             embedding_size: width of the word table, narrower than the network: a BERT becomes an ELECTRA.
-            score: how parts are chosen: taylor (gradients), activation, or weights, which reads no text.
+            score: how parts are chosen: taylor (gradients), activation, attention (how surely a head looks at one token), or weights, which reads no text.
             weights: how they are held: float32, int8, int4, or dynamic-int8, which rounds the states of each token too.
             epochs: of distillation afterwards, from the run as it was.
             teacher: another run to distil from, with the same tokens.

@@ -1,4 +1,4 @@
-"""How much each head, feed-forward unit, hidden unit and layer of a network matters: by gradients, by activations, or by weights alone."""
+"""How much each head, feed-forward unit, hidden unit and layer of a network matters: by gradients, activations, attention, or by weights alone."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -10,13 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from slimlit.compress.confidence import confidence
 from slimlit.compress.layouts import Layout, Place, layers_of, layout_of, readers_of
 from slimlit.compress.plans import Parts
-from slimlit.models.attention_watch import AttentionKind
+from slimlit.models.attention import mapped_attention
+from slimlit.models.attention_watch import AttentionKind, Maps
 from slimlit.models.head_slopes import head_slopes
 from slimlit.types import Batch
 
-Score = Literal["taylor", "activation", "weights"]
+Score = Literal["taylor", "activation", "attention", "weights"]
 HIDDEN = "hidden"
 
 
@@ -62,7 +64,8 @@ def by_texts(
     With ``taylor``, a part's score is the mean over examples of ``|dL / dg|``, where ``g`` is a gate of 1 that all the part
     says is multiplied with: to first order, how far the loss moves when the part is taken away. With ``activation`` it is
     the mean size of what the part adds (heads: the norm they write; units and hidden units: their absolute value; layers:
-    one minus the cosine between what enters and what leaves).
+    one minus the cosine between what enters and what leaves). With ``attention`` a head's is how surely it looks at one token
+    (:func:`~slimlit.compress.confidence.confidence`); other parts have no attention, and are scored by ``activation``.
 
     Guarantees:
         - an example's share of the scores is its own: it does not depend on the batch it came in;
@@ -74,20 +77,22 @@ def by_texts(
         losses: of each example of a batch, by this network.
         score: which.
 
-    Source: Michel, Levy, Neubig 2019, arXiv:1905.10650; Molchanov et al. 2019, arXiv:1906.10771.
+    Source: Michel, Levy, Neubig 2019, arXiv:1905.10650; Molchanov et al. 2019, arXiv:1906.10771; Voita et al. 2019, arXiv:1905.09418.
     """
     was_training, wanted = network.training, {one: one.requires_grad for one in network.parameters()}
     network.eval().requires_grad_(False)  # the gates of the first heads are behind all else that is watched
-    watched = _Watched(network, by_gradient=score == "taylor")
+    watched = _Watched(network, score)
     try:
         with ExitStack() as hooks:
             watched.hang(hooks)
+            maps = hooks.enter_context(mapped_attention(network)) if score == "attention" else {}
             for batch in batches:
                 watched.batch = batch
                 if score == "taylor":
                     watched.score_heads(losses)
                 else:
                     losses(batch)
+                    watched.score_attention(maps)
                 watched.scores.num_examples += len(batch["input_ids"])
     finally:
         for one, before in wanted.items():
@@ -99,8 +104,8 @@ def by_texts(
 class _Watched:
     """The hooks that score while a network runs."""
 
-    def __init__(self, network: PreTrainedModel, by_gradient: bool) -> None:
-        self.network, self.by_gradient = network, by_gradient
+    def __init__(self, network: PreTrainedModel, score: Score) -> None:
+        self.network, self.score, self.by_gradient = network, score, score == "taylor"
         self.layout, self.sizes = layout_of(network.config), Parts.of(network.config)
         self.scores = Scores()
         self.batch: Batch
@@ -120,10 +125,21 @@ class _Watched:
                 place = Place(self.sides[kind], number + 1)
                 self.scores.add(place.key("cross" if kind == "cross" else "self"), slope)
 
+    def score_attention(self, maps: Maps) -> None:
+        """Add what the maps of a batch that was read say of the heads."""
+        for kind, layers in maps.items():
+            for number, attention in enumerate(layers):
+                place = Place(self.sides[kind], number + 1)
+                queries, keys = (
+                    self._real(attention.new_empty(len(attention), size, 1))[..., 0] > 0 for size in attention.shape[2:]
+                )
+                found = confidence(attention.detach().double(), queries, keys).sum(dim=0)
+                self.scores.add(place.key("cross" if kind == "cross" else "self"), found)
+
     def hang(self, hooks: ExitStack) -> None:
         for key, kind, reader in readers_of(self.network, self.layout):
-            if self.by_gradient and kind != "feed":
-                continue  # their gates say it
+            if kind != "feed" and self.score != "activation":
+                continue  # their gates, or their attention, say it
             hook = reader.register_forward_pre_hook(self._reading(key, kind))
             hooks.callback(hook.remove)
         for place, layer in layers_of(self.network, self.layout):

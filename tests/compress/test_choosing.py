@@ -6,6 +6,7 @@ from torch import Tensor
 
 from slimlit.compress import prune
 from slimlit.compress.choosing import Shares, choose
+from slimlit.compress.confidence import confidence
 from slimlit.compress.importance import HIDDEN, Score, by_texts, by_weights
 from slimlit.compress.layouts import layout_of, readers_of
 from slimlit.compress.plans import Parts
@@ -51,7 +52,7 @@ def test_heads_and_units_that_say_nothing_go_first(name: str, score: Score) -> N
             assert kept == ([0, 1, 2, 3, 4, 5] if key.endswith("feed") else [2, 3]), key
 
 
-@pytest.mark.parametrize("score", ["taylor", "activation"])
+@pytest.mark.parametrize("score", ["taylor", "activation", "attention"])
 def test_scores_do_not_depend_on_the_batch_or_its_padding(score: Score) -> None:
     network = make("classifier")
     alone = by_texts(network, [_row(batch(4), row) for row in range(4)], losses(network), score)
@@ -62,6 +63,27 @@ def test_scores_do_not_depend_on_the_batch_or_its_padding(score: Score) -> None:
             torch.testing.assert_close(found, together.parts[key], rtol=1e-4, atol=1e-7)
     for side, layers in alone.layers.items():
         torch.testing.assert_close(layers, together.layers[side], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_by_attention_every_head_of_every_stack_is_scored_by_how_surely_it_looks(name: str) -> None:
+    network = make(name)
+    parts, layout = Parts.of(network.config), layout_of(network.config)
+    found = by_texts(network, [batch(4, tokens=9, padding=2)], losses(network), "attention")
+    keys = {key for key, kind, _ in readers_of(network, layout) if kind != "feed"}
+    assert keys < set(found.parts)
+    assert all(len(found.parts[key]) == parts.heads[key.partition(".")[0]] for key in keys)
+    assert all(0.0 < float(one) < 4.0 for key in keys for one in found.parts[key])  # four texts, each below 1
+
+
+def test_confidence_is_the_greatest_weight_on_a_word_that_neither_begins_nor_ends_the_text() -> None:
+    sure = [[0.9, 0.1, 0.0, 0.0], [0.1, 0.7, 0.2, 0.0], [0.2, 0.5, 0.3, 0.0], [0.0, 0.0, 1.0, 0.0]]
+    flat = [[0.25] * 4] * 4
+    attention = torch.tensor([[sure, flat]])
+    mask = torch.ones(1, 4, dtype=torch.bool)
+    torch.testing.assert_close(confidence(attention, mask, mask), torch.tensor([[(0.1 + 0.7 + 0.5 + 1.0) / 4, 0.25]]))
+    mask[0, 3] = False  # padding neither looks nor is looked at: the third token now ends the text
+    torch.testing.assert_close(confidence(attention, mask, mask), torch.tensor([[(0.1 + 0.7 + 0.5) / 3, 0.25]]))
 
 
 def _row(given: Batch, row: int) -> Batch:
