@@ -210,8 +210,7 @@ class LanguageModelling(TextModule):
                 "name the one that tells whose each is, or protect each alone: group_column: document"
             )
         whole = read_documents(train, "train", self.documents, self.text_column)
-        kept = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
-        numbers = number_groups(self.open_rows("train"), kept, column, train)
+        numbers = number_groups(self.parts, whole, self.open_rows("train"), column)
         found: npt.NDArray[np.int64] = np.unique(numbers[rows.documents], return_inverse=True)[1]
         return found
 

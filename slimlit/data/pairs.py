@@ -158,10 +158,8 @@ class Pairs(TextModule):
         Raises:
             ValueError: no such column, or a text without a group.
         """
-        source = self.parts.source("train")
-        whole = read_pairs(source, self._pair_columns("train"), "train")
-        rows = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
-        return number_groups(self.open_rows("train"), rows, column, source)
+        whole = read_pairs(self.parts.source("train"), self._pair_columns("train"), "train")
+        return number_groups(self.parts, whole, self.open_rows("train"), column)
 
     def _pair_columns(self, name: str) -> PairColumns:
         return PairColumns(self.source_column, self.target_column, self.learn_column if name == "train" else None)

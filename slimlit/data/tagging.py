@@ -133,8 +133,7 @@ class Tagging(TextModule):
         source = self.parts.source("train")
         whole = read_sentences(source, self.columns, "train")
         whole.repair(source)
-        rows = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
-        return number_groups(self.open_rows("train"), rows, column, source)
+        return number_groups(self.parts, whole, self.open_rows("train"), column)
 
     def _columns(self, name: str) -> TagColumns:
         return self.columns if name != "predict" else TagColumns(self.columns.tokens, None, self.columns.text)

@@ -117,10 +117,8 @@ class TextClassification(TextModule):
         Raises:
             ValueError: no such column, or a row without a group.
         """
-        source = self.parts.source("train")
-        whole = read_texts(source, self.columns, "train")
-        rows = [whole.rows[row] for row in self.parts.rows(whole)["train"]]
-        numbers = number_groups(self.open_rows("train"), rows, column, source)
+        whole = read_texts(self.parts.source("train"), self.columns, "train")
+        numbers = number_groups(self.parts, whole, self.open_rows("train"), column)
         planted = numbers.max() + 1 + np.arange(self.num_planted)
         return np.concatenate([numbers, planted])
 
