@@ -21,11 +21,11 @@ from slimlit.export.model_card import Story, write_model_card
 from slimlit.export.notes import note
 from slimlit.export.reference import answers
 from slimlit.export.remembering import room_of
-from slimlit.export.rules import refuse_rules, rules_of
+from slimlit.export.rules import refuse_rules, rules_of, stops_of
 from slimlit.export.runtimes import FACTS, open_export
 from slimlit.export.sample import draw_sample, one_text
 from slimlit.export.targets import Order, Target, find_target
-from slimlit.export.writing import Writes, count_other_words, stops_of
+from slimlit.export.writing import Writes, count_other_words
 from slimlit.models import Head
 from slimlit.models.quantised import restore_modules
 from slimlit.runs import Run
@@ -128,10 +128,10 @@ class _NotKeptError(Exception):
 
 def _write_and_check(order: Order, target: Target, data: TextModule, wish: Wish, card: Card) -> Card:
     rules: dict[str, Any] = {}
-    if wish.to != "hub":
-        if order.kind == "causal_lm":
-            refuse_rules(order.network)
-        rules = asdict(rules_of(order.network)) if order.kind == "seq2seq_lm" else {}
+    if order.kind == "seq2seq_lm" and wish.to != "hub":
+        rules = asdict(rules_of(order.network))
+    elif order.kind == "causal_lm" and wish.to not in ("hub", "gguf"):  # llama.cpp has settings of its own
+        refuse_rules(order.network)
     outputs = target.write(order)
     data.tokenizer.save_pretrained(order.folder)
     shutil.copyfile(Path(examples.__file__).with_name(target.example_for(order.kind)), order.folder / "use.py")

@@ -20,8 +20,9 @@ from transformers import AutoTokenizer
 
 from slimlit.export.folder import bytes_of
 from slimlit.export.hub_folder import load_folder
+from slimlit.export.rules import stops_of
 from slimlit.export.runtimes import FACTS, open_export
-from slimlit.export.writing import Writes, stops_of
+from slimlit.export.writing import Writes
 from slimlit.models import PreTrainedModel
 
 _WEIGHTS = (".safetensors", ".onnx", ".bin", ".xml")

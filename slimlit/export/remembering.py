@@ -7,6 +7,7 @@ from transformers import StaticCache
 from transformers.cache_utils import StaticLayer
 
 from slimlit.models import PreTrainedModel
+from slimlit.models.generation import num_positions
 
 LEAST_ROOM = 256  # tokens of prompt and answer that a phone keeps, at least, where the network has positions for them
 _STRANGE = (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
@@ -92,8 +93,8 @@ class Remembering(nn.Module):
 
 def room_of(network: PreTrainedModel, max_length: int) -> int:
     """Tokens of prompt and answer together that a phone keeps: ``max_length``, and 256 where the network's positions reach so far."""
-    told, room = network.config.to_dict(), max(max_length, LEAST_ROOM)
-    return min(room, int(told.get("max_position_embeddings") or told.get("n_positions") or room))
+    room = max(max_length, LEAST_ROOM)
+    return min(room, num_positions(network.config) or room)
 
 
 class TiedHead(nn.Module):

@@ -1,6 +1,6 @@
 """``Rules``: what an exported network may write, beside what is likely: where it begins and ends, which words it never says."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ class Rules:
     ngram: int
     most: int
 
-    def choose(self, logits: Array, words: Sequence[int], stops: Collection[int], is_last: bool) -> int:
+    def choose(self, logits: Array, words: Sequence[int], is_last: bool) -> int:
         """The likeliest word after those, of the logits of all words, that may be said."""
         if is_last and self.last is not None:
             return self.last
@@ -53,7 +53,7 @@ class Rules:
             return self.first
         barred = [*self.never, *self._again([self.start, *words])]
         if len(words) < self.least:
-            barred += stops
+            barred += self.stops
         allowed = logits.copy()
         allowed[barred] = -np.inf
         return int(allowed.argmax())
@@ -79,7 +79,7 @@ def rules_of(network: PreTrainedModel) -> Rules:
     start = next((token for token in said if token is not None), None)
     if start is None:
         raise ValueError("the network does not say what comes before the first word\nset decoder_start_token_id in its generation_config.json")  # fmt: skip
-    stops, last = _several(told.get("eos_token_id")), _several(told.get("forced_eos_token_id"))
+    stops, last = stops_of(network), _several(told.get("forced_eos_token_id"))
     least = told.get("min_new_tokens")  # which generate prefers to min_length
     phrases = told.get("bad_words_ids") or []
     if any(len(phrase) > 1 for phrase in phrases):
@@ -103,6 +103,11 @@ def refuse_rules(network: PreTrainedModel) -> None:
         ValueError: its generation settings ask for more.
     """
     _refuse(network.generation_config.to_dict(), _UNKNOWN_TO_WRITERS)
+
+
+def stops_of(network: PreTrainedModel) -> list[int]:
+    """The words that end what a network writes."""
+    return _several(network.generation_config.eos_token_id)
 
 
 def _refuse(told: Mapping[str, Any], unknown: Mapping[str, Any]) -> None:

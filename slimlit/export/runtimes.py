@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slimlit.export.extras import need
+from slimlit.export.onnx_session import open_session
 from slimlit.export.rules import Rules
 from slimlit.export.sample import Array, Inputs
 
@@ -57,12 +58,7 @@ def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
         from slimlit.export.translating import OnnxTranslator
 
         return OnnxTranslator(folder, Rules(**facts["rules"]), num_threads)
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    session = open_session(folder / "model.onnx", num_threads)
     names = [one.name for one in session.get_outputs()]
 
     def run(inputs: Inputs) -> dict[str, Array]:
@@ -73,25 +69,14 @@ def open_onnx(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
 
 def open_openvino(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:
     """OpenVINO on the CPU, in float32: left alone it computes in bfloat16 where the processor has it."""
-    need("openvino", "openvino")
-    if facts["kind"] in ("causal_lm", "seq2seq_lm"):
-        from slimlit.export.openvino_writing import OpenVINOTranslator, OpenVINOWriter
+    from slimlit.export.openvino_writing import OpenVINOTranslator, OpenVINOWriter, answer, open_request
 
-        if facts["kind"] == "causal_lm":
-            return OpenVINOWriter(folder, num_threads)
+    if facts["kind"] == "causal_lm":
+        return OpenVINOWriter(folder, num_threads)
+    if facts["kind"] == "seq2seq_lm":
         return OpenVINOTranslator(folder, Rules(**facts["rules"]), num_threads)
-    import openvino
-
-    core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": num_threads, "NUM_STREAMS": 1}
-    model = core.compile_model(core.read_model(folder / "openvino_model.xml"), "CPU", settings)
-    names = [output.get_any_name() for output in model.outputs]
-
-    def run(inputs: Inputs) -> dict[str, Array]:
-        answer = model({name: inputs[name] for name in facts["inputs"]})
-        return {name: np.array(answer[place]) for place, name in enumerate(names)}
-
-    return run
+    request, _ = open_request(folder / "openvino_model.xml", num_threads)
+    return lambda inputs: answer(request, {name: inputs[name] for name in facts["inputs"]})
 
 
 def open_executorch(folder: Path, facts: dict[str, Any], num_threads: int) -> Run:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from slimlit.export.extras import need
 from slimlit.export.generator_file import NEXT, PAST
+from slimlit.export.onnx_session import open_session
 from slimlit.export.rules import Rules
 from slimlit.export.sample import Array, Inputs
 from slimlit.export.writing import Memory, Writes
@@ -39,7 +39,7 @@ class Translator(Writes):
         words: list[int] = []
         while len(words) < max_new_tokens and (not words or words[-1] not in stops):
             logits, memory = self.say(np.asarray([[words[-1] if words else self.rules.start]], dtype=np.int64), memory)
-            words.append(self.rules.choose(logits[0, -1], words, stops, len(words) + 1 == max_new_tokens))
+            words.append(self.rules.choose(logits[0, -1], words, len(words) + 1 == max_new_tokens))
         return words
 
 
@@ -47,15 +47,8 @@ class OnnxTranslator(Translator):
     """ONNX Runtime over the files that :func:`~slimlit.export.translator_file.write_translator` wrote."""
 
     def __init__(self, folder: Path, rules: Rules, num_threads: int = 1) -> None:
-        need("onnx", "onnxruntime")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
-        options.log_severity_level = 3
         self.encoder, self.decoder = (
-            onnxruntime.InferenceSession(str(folder / f"{name}.onnx"), options, providers=["CPUExecutionProvider"])
-            for name in ("encoder", "decoder")
+            open_session(folder / f"{name}.onnx", num_threads) for name in ("encoder", "decoder")
         )
         self.rules = rules
         self.heard = [one.name for one in self.encoder.get_outputs()]

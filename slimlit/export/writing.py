@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from slimlit.export.extras import need
 from slimlit.export.generator_file import NEXT, PAST
+from slimlit.export.onnx_session import open_session
+from slimlit.export.rules import stops_of
 from slimlit.export.sample import Array, Inputs, Sample
 from slimlit.models import PreTrainedModel
 from slimlit.models.generation import num_positions
@@ -42,14 +43,7 @@ class Writer(Writes):
     """ONNX Runtime over one file that :func:`~slimlit.export.generator_file.write_generator` wrote."""
 
     def __init__(self, folder: Path, num_threads: int = 1) -> None:
-        need("onnx", "onnxruntime")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
-        options.log_severity_level = 3
-        path = str(folder / "model.onnx")
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.session = open_session(folder / "model.onnx", num_threads)
         self.shapes: dict[str, Any] = {one.name: one.shape for one in self.session.get_inputs()}
         self.names = [one.name for one in self.session.get_outputs()]
 
@@ -82,14 +76,6 @@ class Writer(Writes):
                 break
             ids = np.asarray([words[-1:]], dtype=np.int64)
         return words
-
-
-def stops_of(network: PreTrainedModel) -> list[int]:
-    """The words that end what a network writes."""
-    told = network.generation_config.eos_token_id
-    if told is None:
-        return []
-    return list(told) if isinstance(told, list | tuple) else [int(told)]
 
 
 @torch.inference_mode()
