@@ -13,7 +13,11 @@ import torch
 from experiments.vocabulary_loss.contestants import CONTESTANTS
 from experiments.vocabulary_loss.job import make_job
 
-JOBS = {"4,096 tokens x 50,257 words": (4096, 50257), "1,024 tokens x 128,256 words": (1024, 128256)}
+JOBS = {
+    "4,096 tokens x 50,257 words": (4096, 50257),
+    "1,024 tokens x 128,256 words": (1024, 128256),
+    "4,096 tokens x 128,256 words": (4096, 128256),
+}
 FLOOR = ("products alone, whole", "products alone, in blocks")
 
 

@@ -11,10 +11,8 @@ from slimlit.types import WordHead
 from slimlit.vocabulary.head import Head, autocast_dtype, product_dtype, sum_dtype
 from slimlit.vocabulary.target import Target
 
-BUDGET, LEAST = (
-    64.0,
-    160,
-)  # MiB, and tokens: of fewer a product with very many words is slow (experiments/vocabulary_loss)
+BUDGET = 64.0  # MiB
+LEAST = 256  # tokens: of fewer a product with very many words is slow (experiments/vocabulary_loss)
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Blocks:
         target: what they are compared with.
         counted: the tokens whose loss is asked for; others cost nothing.
         num_words: the first words, which are chosen among.
-        budget: MiB of logits to hold at once; 64 unless given, or the room of 160 tokens where that is more.
+        budget: MiB of logits to hold at once; 64 unless given, or the room of 256 tokens where that is more.
         whole_examples: never divide an example between two blocks, whatever the budget.
     """
 

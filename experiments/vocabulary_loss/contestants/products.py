@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from experiments.vocabulary_loss.job import Job
+from slimlit.vocabulary.blocks import rows_within
 
 
 def whole(job: Job) -> Tensor:
@@ -17,10 +18,10 @@ def whole(job: Job) -> Tensor:
 
 
 def in_blocks(job: Job) -> Tensor:
-    """The same by blocks of tokens, 64 MiB of logits at once, and of words as slimlit takes them."""
+    """The same by blocks of tokens, and of words, as slimlit takes them."""
     with torch.no_grad():
         (ours, theirs), weight, num_words = job.rows, job.weight, len(job.weight)
-        size = 2**26 // (8 * num_words)
+        size = rows_within(None, 8 * num_words)
         rooms = torch.empty(2, size, num_words)
         hidden, words = torch.empty_like(ours), torch.zeros_like(weight)
         for start in range(0, len(ours), size):

@@ -1,4 +1,4 @@
-"""slimlit's, in blocks of 64 MiB."""
+"""slimlit's, in the blocks it takes unless told otherwise."""
 
 import torch
 from torch import Tensor
