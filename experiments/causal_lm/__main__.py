@@ -9,20 +9,22 @@ import json
 import logging
 import time
 import warnings
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer, seed_everything
 
+from slimlit.compress.choosing import Shares, choose
+from slimlit.compress.importance import by_texts
 from slimlit.data import LanguageModelling
 from slimlit.data.documents import read_documents
 from slimlit.losses import HiddenStates, Loss, VocabularyLabels, VocabularyTargets, WeightedSum
-from slimlit.models import Network, Pretrained, Shrunk
+from slimlit.models import Head, Network, Pretrained, Shrunk
 from slimlit.tasks import CausalLM
 from slimlit.tasks.optimizers import AdamW
 
-LAYERS = [*range(1, 29, 2), 30]  # 15 of 30: every other, and the last
+EVERY_OTHER = [*range(1, 29, 2), 30]  # 15 of 30, and the last among them
 WEIGHTS = {"hard": 0.5, "soft": 0.5, "hidden": 0.01}
 ARMS = {
     "untrained": [],
@@ -34,12 +36,12 @@ ARMS = {
 }
 
 
-def loss_of(parts: list[str]) -> Loss:
+def loss_of(parts: list[str], layers: list[int]) -> Loss:
     """The weighted sum of those losses."""
     known: dict[str, Loss] = {
         "hard": VocabularyLabels(),
         "soft": VocabularyTargets(),
-        "hidden": HiddenStates([(8, 15)]),  # the student's eighth layer began as the teacher's fifteenth
+        "hidden": HiddenStates([(8, layers[7])]),  # the student's eighth layer began as that one of the teacher's
     }
     return WeightedSum({name: known[name] for name in parts}, {name: WEIGHTS[name] for name in parts})
 
@@ -67,6 +69,7 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--arms", nargs="+", choices=["teacher", *ARMS], default=["teacher", *ARMS])
+    parser.add_argument("--half", choices=["moving", "every-other"], default="moving", help="layers of a student")
     parser.add_argument("--work", type=Path, default=Path("runs/causal_lm"))
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -76,25 +79,37 @@ def main() -> None:
         if not (asked.work / f"{name}.jsonl.gz").exists():
             first_articles(asked.texts / f"{name}.txt.gz", size, asked.work / f"{name}.jsonl.gz")
     teacher = Pretrained("smollm2")
+    layers = EVERY_OTHER if asked.half == "every-other" else moving_half(asked, teacher)
+    print("layers of the students:", layers, flush=True)
     if "teacher" in asked.arms:
         report(asked, "teacher", scores(asked, CausalLM(teacher)))
     for name, parts in ((name, parts) for name, parts in ARMS.items() if name in asked.arms):
         started, cpu = time.perf_counter(), time.process_time()
-        found = scores(asked, student(asked, parts, teacher), parts)
+        found = {"layers": layers, **scores(asked, student(asked, parts, teacher, layers), parts)}
         spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
         report(asked, name, {**found, **spent})
 
 
-def student(asked: argparse.Namespace, parts: list[str], teacher: Network) -> CausalLM:
+def moving_half(asked: argparse.Namespace, teacher: Network) -> list[int]:
+    """The layers that move the teacher's states most on 32 rows of the training text, as ``slimlit compress`` chooses them."""
+    data = data_of(asked)
+    data.prepare_data()
+    data.setup("fit")
+    network = teacher.build(Head(kind="causal_lm"))
+    batches = list(islice(data.train_dataloader(), -(-32 // asked.rows)))
+    found = by_texts(network, batches, lambda batch: network(batch["input_ids"]).logits.mean((1, 2)), "activation")
+    return choose(network.config, found, Shares(layers=0.5)).layers["layers"]
+
+
+def student(asked: argparse.Namespace, parts: list[str], teacher: Network, layers: list[int]) -> CausalLM:
     """The student, to be trained with those losses; untrained where there are none."""
-    loss = loss_of(parts) if parts else None
-    return CausalLM(Shrunk(layers=LAYERS), teacher, loss, lambda weights: AdamW(weights, lr=asked.lr), warmup=0.2)
+    loss = loss_of(parts, layers) if parts else None
+    return CausalLM(Shrunk(layers=layers), teacher, loss, lambda weights: AdamW(weights, lr=asked.lr), warmup=0.2)
 
 
-def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = None) -> dict[str, Any]:
-    """Train, where losses are named, and test."""
-    seed_everything(asked.seed, verbose=False)
-    data = LanguageModelling(
+def data_of(asked: argparse.Namespace) -> LanguageModelling:
+    """The articles, in rows."""
+    return LanguageModelling(
         str(asked.work / "train.jsonl.gz"),
         "smollm2",
         validation=str(asked.work / "test.jsonl.gz"),  # never looked at
@@ -102,6 +117,12 @@ def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = 
         max_length=asked.tokens,
         batch_size=asked.rows,
     )
+
+
+def scores(asked: argparse.Namespace, task: CausalLM, parts: list[str] | None = None) -> dict[str, Any]:
+    """Train, where losses are named, and test."""
+    seed_everything(asked.seed, verbose=False)
+    data = data_of(asked)
     quiet = {
         "logger": False,
         "enable_progress_bar": False,

@@ -1,14 +1,16 @@
-"""Teach smollm2 dialogues, halve it, and bring the half back: by labels, by the teacher, and by the teacher grading what it writes.
+"""Teach smollm2 dialogues, make it smaller, and bring it back: by labels, by the teacher, and by the teacher grading what it writes.
 
     python -m experiments.dialogue --data FOLDER --steps 60 --teacher_steps 60
 
-FOLDER holds ``train.jsonl.gz`` and ``test.jsonl.gz`` of the Schema-Guided Dialogues, as ``turns``. All ways take the same
-steps over the same batches; the table is ``OUTPUT/table.md``. Without ``--teacher_steps`` the teacher is smollm2 as it is.
+FOLDER holds ``train.jsonl.gz``, ``dev.jsonl.gz`` and ``test.jsonl.gz`` of the Schema-Guided Dialogues, as ``turns``; each is cut after a
+reply drawn at random, which is the one that is learned. All ways take the same steps over the same batches; the table is
+``OUTPUT/table.md``.
 """
 
 import argparse
 import gzip
 import json
+import random
 import time
 from itertools import islice
 from pathlib import Path
@@ -18,13 +20,13 @@ import torch
 import yaml
 from lightning.pytorch import Trainer
 
+from experiments.smaller import Smaller
 from slimlit.__main__ import main
 from slimlit.callbacks import ReplyReport
 from slimlit.data import Dialogues
 from slimlit.models import Pretrained
 from slimlit.tasks import CausalLM
 
-LAYERS = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 30]
 LABELS = {"class_path": "slimlit.losses.VocabularyLabels"}
 TARGETS = {"class_path": "slimlit.losses.VocabularyTargets"}
 JENSEN_SHANNON = {**TARGETS, "init_args": {"divergence": "jensen-shannon"}}
@@ -33,7 +35,7 @@ BOTH = {
     "init_args": {"losses": {"hard": LABELS, "soft": TARGETS}, "weights": {"hard": 0.5, "soft": 0.5}},
 }
 WRITES = {"class_path": "slimlit.callbacks.StudentWrites", "init_args": {"share": 0.5, "max_new_tokens": 24}}
-TEACHER = "the teacher itself, 30 layers"
+TEACHER = "the teacher: labels"
 WAYS: dict[str, tuple[Any, list[Any]]] = {
     "labels": (LABELS, []),
     "labels and teacher": (BOTH, []),
@@ -44,19 +46,16 @@ SCORES = ("test/perplexity", "test/accuracy", "test/reply_rougeL", "test/reply_b
 
 
 def take(source: Path, target: Path, number: int) -> None:
-    """Write the first dialogues of a file."""
-    with gzip.open(source, "rt", encoding="utf-8") as file:
-        target.write_text("".join(islice(file, number)), encoding="utf-8")
+    """Write the first dialogues of a file, each up to one of its replies."""
+    drawn = random.Random(0)
+    with gzip.open(source, "rt", encoding="utf-8") as file, target.open("w", encoding="utf-8") as cut:
+        for line in islice(file, number):
+            turns = json.loads(line)["turns"]
+            cut.write(json.dumps({"turns": turns[: 2 * drawn.randint(1, len(turns) // 2)]}, ensure_ascii=False) + "\n")
 
 
-def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[str, Any]:
+def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace, small: Smaller) -> dict[str, Any]:
     """The config of one way."""
-    learned = asked.output / "teacher"
-    source = pretrained(str(learned) if learned.is_dir() else asked.model)
-    data = {
-        **{name: str(asked.output / f"{name}.jsonl") for name in ("train", "validation", "test")},
-        "tokenizer": asked.model, "max_length": asked.max_length, "batch_size": asked.batch_size, "replies": "last",
-    }  # fmt: skip
     report = {
         "class_path": "slimlit.callbacks.ReplyReport",
         "init_args": {"num_replies": asked.replies, "max_new_tokens": 32},
@@ -65,13 +64,13 @@ def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[s
         "model": {
             "class_path": "slimlit.tasks.CausalLM",
             "init_args": {
-                "teacher": source,
-                "student": {"class_path": "slimlit.models.Shrunk", "init_args": {"layers": LAYERS}},
+                "teacher": small.teacher,
+                "student": small.student,
                 "loss": loss,
-                "optimizer": {"class_path": "slimlit.tasks.optimizers.AdamW", "init_args": {"lr": 3.0e-4}},
+                "optimizer": {"class_path": "slimlit.tasks.optimizers.AdamW", "init_args": {"lr": asked.lr}},
             },
         },
-        "data": {"class_path": "slimlit.data.Dialogues", "init_args": data},
+        "data": {"class_path": "slimlit.data.Dialogues", "init_args": settings_of(asked, small.tokenizer)},
         "trainer": {
             "max_steps": asked.steps,
             "precision": "bf16-mixed",
@@ -83,24 +82,31 @@ def config(loss: Any, callbacks: list[Any], asked: argparse.Namespace) -> dict[s
     }
 
 
-def pretrained(source: str) -> dict[str, Any]:
-    """A network as it stands in a config."""
-    return {"class_path": "slimlit.models.Pretrained", "init_args": {"source": source}}
+def settings_of(asked: argparse.Namespace, tokenizer: str) -> dict[str, Any]:
+    """What the data module is told."""
+    return {
+        **{name: str(asked.output / f"{name}.jsonl") for name in ("train", "validation", "test")},
+        "tokenizer": tokenizer, "max_length": asked.max_length, "batch_size": asked.batch_size, "replies": "last",
+    }  # fmt: skip
 
 
-def teacher_config(asked: argparse.Namespace) -> dict[str, Any]:
-    """The config of the teacher, which learns from labels at a third of the rate of its halves."""
-    whole = config(LABELS, [], asked)
+def teacher_config(asked: argparse.Namespace, small: Smaller) -> dict[str, Any]:
+    """The config of the teacher, which learns from labels."""
+    whole = config(LABELS, [], asked, small)
     del whole["model"]["init_args"]["teacher"]
-    whole["model"]["init_args"].update(student=pretrained(asked.model))
+    whole["model"]["init_args"]["student"] = {
+        "class_path": "slimlit.models.Pretrained",
+        "init_args": {"source": asked.model},
+    }
     whole["model"]["init_args"]["optimizer"]["init_args"]["lr"] = 1.0e-4
+    whole["data"]["init_args"]["tokenizer"] = asked.model
     whole["trainer"]["max_steps"] = asked.teacher_steps
     return whole
 
 
 def of_teacher(asked: argparse.Namespace) -> dict[str, float]:
     """The scores of the model as it came."""
-    settings = config(LABELS, [], asked)["data"]["init_args"]
+    settings = settings_of(asked, asked.model)
     report = ReplyReport(num_replies=asked.replies, max_new_tokens=32)
     trainer = Trainer(
         logger=False, enable_progress_bar=False, default_root_dir=asked.output / "untrained", callbacks=[report]
@@ -116,7 +122,9 @@ def run() -> None:
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--output", type=Path, default=Path("runs/dialogue-experiment"))
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--teacher_steps", type=int, default=0, help="that the teacher learns from labels first")
+    parser.add_argument("--teacher_steps", type=int, default=300, help="that the teacher learns from labels first")
+    parser.add_argument("--layers", type=float, default=0.53, help="share of them to take away")
+    parser.add_argument("--lr", type=float, default=3e-4)
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--max_length", type=int, default=128)
     parser.add_argument("--dialogues", type=int, default=6000)
@@ -134,11 +142,12 @@ def run() -> None:
     known = asked.output / "untrained.json"
     if not known.exists():
         known.write_text(json.dumps(of_teacher(asked)))
-    if asked.teacher_steps:
-        train("teacher", teacher_config(asked), asked.output)
+    small = Smaller(asked.output / "teacher", asked.output / "small", asked.layers)
+    train("teacher", teacher_config(asked, small), asked.output)
+    small.make()
     for number, (loss, callbacks) in enumerate(WAYS.values()):
         if number in asked.ways:
-            train(f"way{number}", config(loss, callbacks, asked), asked.output)
+            train(f"way{number}", config(loss, callbacks, asked, small), asked.output)
     table = write_table(asked.output)
     settings = f"{asked.steps} steps of {asked.batch_size}, {asked.replies} test dialogues, torch {torch.__version__}"
     (asked.output / "table.md").write_text(f"{table}\n\n{settings}\n")

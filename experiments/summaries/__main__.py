@@ -1,4 +1,4 @@
-"""Teach smollm2 to sum up a paper in a sentence, halve it, and train the half with and without it.
+"""Teach smollm2 to sum up a paper in a sentence, make it smaller, and train what is left with and without it.
 
     python -m experiments.summaries --data FOLDER
 
@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-LAYERS = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 30]
+from experiments.smaller import Smaller
+
 HARD, SOFT = ({"class_path": f"slimlit.losses.{name}"} for name in ("VocabularyLabels", "VocabularyTargets"))
 BOTH = {
     "class_path": "slimlit.losses.WeightedSum",
@@ -35,6 +36,8 @@ def main() -> None:
     parser.add_argument("--written", type=int, default=618, help="test papers to sum up")
     parser.add_argument("--words", type=int, default=120, help="of a paper's abstract that are read")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--layers", type=float, default=0.57, help="share of them to take away")
+    parser.add_argument("--lr", type=float, default=6e-4, help="of the students")
     parser.add_argument("--students", nargs="*", default=list(LOSSES), choices=list(LOSSES))
     asked = parser.parse_args()
     asked.output.mkdir(parents=True, exist_ok=True)
@@ -44,34 +47,27 @@ def main() -> None:
     references = read_summaries(asked.data / "test.jsonl.gz", asked.written)
     leads = first_sentences(asked.data / "test.jsonl.gz", asked.written)
     results: dict[str, dict[str, Any]] = {"the first sentence": score(leads, references)}
-    teacher = asked.output / "teacher"
-    run(
-        asked,
-        "teacher",
-        {"student": {"class_path": "slimlit.models.Pretrained", "init_args": {"source": "smollm2"}}},
-        1e-4,
-    )
+    whole = {"student": {"class_path": "slimlit.models.Pretrained", "init_args": {"source": "smollm2"}}}
+    run(asked, "teacher", whole, "smollm2", 1e-4)
     results["teacher, 30 layers"] = judge(asked, "teacher", references)
+    small = Smaller(asked.output / "teacher", asked.output / "small", asked.layers)
+    small.make()
     for name in asked.students:
-        model = {
-            "teacher": {"class_path": "slimlit.models.Pretrained", "init_args": {"source": str(teacher)}},
-            "student": {"class_path": "slimlit.models.Shrunk", "init_args": {"layers": LAYERS}},
-            "loss": LOSSES[name],
-        }
+        model = {"teacher": small.teacher, "student": small.student, "loss": LOSSES[name]}
         short = name.replace(" ", "-")
-        run(asked, short, model, 3e-4)
+        run(asked, short, model, small.tokenizer, asked.lr)
         results[name] = judge(asked, short, references)
         (asked.output / "results.json").write_text(json.dumps(results, indent=1) + "\n")
         print(table(results), flush=True)
 
 
-def run(asked: argparse.Namespace, name: str, model: dict[str, Any], lr: float) -> None:
+def run(asked: argparse.Namespace, name: str, model: dict[str, Any], tokenizer: str, lr: float) -> None:
     """Fit, test and predict one model, where that is not done yet."""
     folder = asked.output / name
     optimizer = {"class_path": "slimlit.tasks.optimizers.AdamW", "init_args": {"lr": lr}}
     data = {
         **{split: str(asked.output / f"{file}.jsonl") for split, file in (("train", "train"), ("validation", "dev"), ("test", "test"))},
-        "tokenizer": "smollm2", "max_length": 320, "batch_size": 8,
+        "tokenizer": tokenizer, "max_length": 320, "batch_size": 8,
     }  # fmt: skip
     trainer = {"max_epochs": asked.epochs, "precision": "bf16-mixed", "enable_progress_bar": False}
     whole = {
