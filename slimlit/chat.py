@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from typing import Protocol, runtime_checkable
 
 import yaml
@@ -44,7 +45,11 @@ def parser() -> argparse.ArgumentParser:
     who.add_argument("--model", metavar="SOURCE", help="a bundled name, folder or hub name")
     found.add_argument("--runs", default="runs", help="folder that holds the runs")
     found.add_argument("--system", help="message of the system; default: the one the run was trained with")
-    found.add_argument("--max_new_tokens", type=int, default=256, help="of a reply, at most; default: 256")
+    found.add_argument(
+        "--max_new_tokens",
+        type=int,
+        help="of a reply, at most; default: 256, or half of what the model reads where that is less",
+    )
     found.add_argument("--temperature", type=float, default=0.7, help="0 takes the likeliest words; default: 0.7")
     found.add_argument("--seed", type=int, default=0, help="of the words drawn; default: 0")
     return found
@@ -96,6 +101,8 @@ class Talk:
 
     def __post_init__(self) -> None:
         self.is_terminal = sys.stdin.isatty()
+        if not self.is_terminal and isinstance(sys.stdin, TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
 
     def go_on(self) -> None:
         """Take turns until the input ends."""

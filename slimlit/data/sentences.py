@@ -68,7 +68,7 @@ class Sentences:
         if not self.tags:
             return {}
         try:
-            self.tags, report = to_bio(self.tags)
+            self.tags, report = to_bio(self.tags, numbers=self.rows)
         except ValueError as problem:
             raise ValueError(f"{source}: {problem}") from problem
         repairs = {kind: {"tags": count, "first": report.places[kind]} for kind, count in report.counts.items()}

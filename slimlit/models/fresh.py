@@ -50,6 +50,8 @@ class Fresh(Network):
         if known.is_encoder_decoder:
             start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.pad_token_id
             special |= {"decoder_start_token_id": start, "forced_eos_token_id": None}
+            if tokenizer.eos_token_id is None and tokenizer.sep_token_id is not None:
+                special["eos_token_id"] = tokenizer.sep_token_id  # what slimlit.data.Pairs ends a text with
         settings = {"vocab_size": len(tokenizer), **special, **self.settings}
         try:
             config = AutoConfig.for_model(self.model_type, **settings)

@@ -27,7 +27,7 @@ class Speaker:
 
     Args:
         source: a run, bundled name, folder or hub name.
-        max_new_tokens: of an answer.
+        max_new_tokens: of an answer; unless given 256, or half of the tokens the model reads where that is less.
         temperature: 0 takes the likeliest token each time.
         seed: of what is drawn.
 
@@ -35,7 +35,7 @@ class Speaker:
         ValueError: no such model, or one that is no causal language model, or cannot be talked to.
     """
 
-    def __init__(self, source: str, max_new_tokens: int = 256, temperature: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, source: str, max_new_tokens: int | None = None, temperature: float = 0.0, seed: int = 0) -> None:
         names = read_architectures(source)
         if not any(name.endswith(ENDINGS["causal_lm"]) for name in names):
             raise ValueError(
@@ -46,11 +46,12 @@ class Speaker:
         give_template(self.tokenizer, source)
         network: PreTrainedModel = Pretrained(source).build(Head(kind="causal_lm"))
         self.network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        self.how = Writing(max_new_tokens, stop_tokens(self.network, self.tokenizer), temperature)
         self.random = np.random.default_rng(seed)
         self.memory = Memory()
         limits = (self.network.config.max_position_embeddings, self.tokenizer.model_max_length)
         self.context = min(int(limit) for limit in limits if limit)
+        max_new_tokens = min(256, self.context // 2) if max_new_tokens is None else max_new_tokens
+        self.how = Writing(max_new_tokens, stop_tokens(self.network, self.tokenizer), temperature)
         self.num_tokens = 0  # written so far
         if max_new_tokens >= self.context:
             raise ValueError(

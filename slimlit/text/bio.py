@@ -55,7 +55,7 @@ def parse_tag(tag: str, row: int, token: int, prefixes: str = "BIMESLU") -> tupl
     return prefix, kind
 
 
-def detect_scheme(rows: Rows) -> Scheme:
+def detect_scheme(rows: Rows, numbers: Sequence[int] | None = None) -> Scheme:
     """The scheme that tags are written in.
 
     E or S says BIOES (BMES too), L or U says BILOU. It is IOB1 where no span starts with B unless it follows one of its
@@ -66,7 +66,7 @@ def detect_scheme(rows: Rows) -> Scheme:
     """
     seen: dict[str, tuple[int, int]] = {}
     opening_b = opening_i = False
-    for row, tags in enumerate(rows):
+    for row, tags in zip(numbers or range(len(rows)), rows, strict=True):
         before = ("O", "")
         for token, tag in enumerate(tags):
             prefix, kind = parse_tag(tag, row, token)
@@ -87,7 +87,9 @@ def detect_scheme(rows: Rows) -> Scheme:
     return "IOB1" if opening_i and not opening_b else "BIO"
 
 
-def to_bio(rows: Rows, scheme: Scheme | None = None) -> tuple[list[list[str]], BioReport]:
+def to_bio(
+    rows: Rows, scheme: Scheme | None = None, numbers: Sequence[int] | None = None
+) -> tuple[list[list[str]], BioReport]:
     """The same tags as BIO (IOB2), and what was changed.
 
     Guarantees:
@@ -99,15 +101,17 @@ def to_bio(rows: Rows, scheme: Scheme | None = None) -> tuple[list[list[str]], B
     Args:
         rows: the tags of each text, one per token.
         scheme: what they are written in; None detects it.
+        numbers: of the rows where they come from, counted from 0; by their order unless given.
 
     Raises:
         ValueError: a tag does not belong to the scheme; row and token are told.
 
     Source: Ramshaw and Marcus 1995, W95-0107 (IOB1); Ratinov and Roth 2009, W09-1119 (BILOU); conlleval of CoNLL-2000.
     """
-    scheme = scheme or detect_scheme(rows)
+    numbers = numbers or range(len(rows))
+    scheme = scheme or detect_scheme(rows, numbers)
     report = BioReport(scheme)
-    return [_repair(tags, row, report) for row, tags in enumerate(rows)], report
+    return [_repair(tags, row, report) for row, tags in zip(numbers, rows, strict=True)], report
 
 
 def _repair(tags: Sequence[str], row: int, report: BioReport) -> list[str]:

@@ -112,6 +112,17 @@ def test_unsound_tags_are_repaired_and_told() -> None:
         Sentences([["a"]], [["NN"]], [None], [[]]).repair("file")
 
 
+def test_repairs_are_told_by_the_rows_of_the_file(tmp_path: Path) -> None:
+    rows = [{"tokens": ["a"], "ner": ["O", "O"]}, {"tokens": [], "ner": []}, {"tokens": ["a"], "ner": ["I-PER"]}]
+    found = read_sentences(write_lines(tmp_path / "a.jsonl", rows), TagColumns())
+    assert found.repair("file")["repairs (row, word)"] == {"I without B": {"ner": 1, "first": [(3, 1)]}}
+    found = read_sentences(
+        write_lines(tmp_path / "b.jsonl", [*rows[:2], {"tokens": ["a"], "ner": ["foo"]}]), TagColumns()
+    )
+    with pytest.raises(ValueError, match="row 3, token 1: 'foo' is no tag"):
+        found.repair("file")
+
+
 def test_a_file_without_a_sentence_is_told_with_the_columns_it_should_have(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"tokens": ["a", "b"], "ner": ["O"]}\n{"tokens": [], "ner": []}\n')
     with pytest.raises(ValueError, match="1 empty and 1 broken .*\n.* in column 'tokens' and of as many tags in 'ner'"):

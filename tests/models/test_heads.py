@@ -155,6 +155,12 @@ def test_a_fresh_model_takes_its_vocabulary_from_the_tokenizer(toy_model: Path) 
     assert fresh.made_of() == []
 
 
+def test_a_fresh_translator_ends_with_what_ends_a_text_of_its_tokenizer(toy_model: Path) -> None:
+    tokenizer = load_tokenizer(str(toy_model))
+    assert tokenizer.eos_token_id is None
+    assert Fresh("marian", str(toy_model)).config(Head(kind="seq2seq_lm")).eos_token_id == tokenizer.sep_token_id
+
+
 def test_an_architecture_without_such_a_head_is_refused(toy_model: Path) -> None:
     with pytest.raises(ValueError, match="a bert has no Seq2SeqLM head"):
         Pretrained(str(toy_model)).config(Head(kind="seq2seq_lm"))

@@ -279,7 +279,10 @@ def test_a_mistake_leaves_nothing_behind(corpus: Path, tmp_path: Path, capsys: p
             "did you mean 'slimlit.text.prepare.rules.NumCharacters'?",
         ),
         (["--split", "{test: 1.0}"], "expected shares above 0 that leave something"),
+        (["--split", "{valid: 0.1}"], "split has a part 'valid'\nexpected shares of validation and test"),
         (["--seed", "one"], "seed"),
+        (["--near_duplicates.treshold", "0.7"], "NearDuplicates takes no 'treshold'\ndid you mean 'threshold'?"),
+        (["--tokenizer", "minilm"], "one that is there already makes shards: --shards.tokenizer minilm"),
         (["--contained", "0"], "contained is 0"),
     ],
 )
@@ -291,6 +294,45 @@ def test_a_mistake_is_told_in_few_lines(
     assert said in told
     assert len(told.splitlines()) <= 4
     assert not (tmp_path / "out.unfinished").exists()
+
+
+@pytest.mark.parametrize("way", ["{0} {1}", "{0} --sources {1}", "[{0},{1}]"])
+def test_several_sources_are_all_read(way: str, corpus: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("A document of its own, in another file. " * 8)
+    options = ["--sources", *way.format(corpus, other).split(), "--output", str(tmp_path / "out")]
+    assert main(["prepare", *options]) == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["files"] == 2
+    assert main(["prepare", "--sources", str(corpus), "--output", str(tmp_path / "one")]) == 0
+    assert report["read"] == json.loads((tmp_path / "one" / "report.json").read_text())["read"] + 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "no document is left of 0: the files are empty"),
+        ("中文".encode("gbk"), "no document is left of 1: 1 Broken\n"),
+    ],
+)
+def test_why_nothing_is_left_is_told(
+    content: str | bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "source.txt"
+    source.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(["prepare", "--sources", str(source), "--output", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert not content or "source.txt:1: no UTF-8 text" in told
+
+
+def test_a_file_without_the_column_is_refused_beside_others_that_need_none(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plain.txt").write_text("A plain text. " * 20)
+    options = ["--text_column", "body", "--output", str(tmp_path / "out")]
+    assert main(["prepare", "--sources", str(tmp_path), *options]) == 2
+    assert "corpus.jsonl: no text in 'body'" in capsys.readouterr().err
 
 
 def test_the_settings_written_beside_the_data_make_it_again(corpus: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ RULES: list[tuple[Rule, str, str]] = [
     (
         RepeatedPhrases(),
         "We ship to all countries today. Ask us. We ship to all countries today.",
-        "% of the words' characters are in repeated phrases of 5 words, expected at most 15%",
+        "% of the words' characters are in repeated phrases of 5 words, expected at most 15.0%",
     ),
     (Language(["zh"]), ENGLISH, "language 'en', expected zh"),
     (Language(["en"]), CHINESE, "language 'zh', expected en"),

@@ -132,9 +132,10 @@ class ReadChunk:
 
     def _check_column(self, found: list[Document | Broken | None]) -> None:
         """Refuse a wrong name of the text column before a whole corpus is counted as broken."""
-        lacking = [one for one in found if isinstance(one, Broken) and one.why.startswith("no text in")]
-        if lacking and not any(isinstance(one, Document) for one in found):
-            raise ValueError(f"{self.files.name(lacking[0].file)}: {lacking[0].why}\nname it: --text_column COLUMN")
+        well = {one.file for one in found if isinstance(one, Document)}
+        for one in found:
+            if isinstance(one, Broken) and one.why.startswith("no text in") and one.file not in well:
+                raise ValueError(f"{self.files.name(one.file)}: {one.why}\nname it: --text_column COLUMN")
 
 
 def line_of(text: str, document: Document) -> bytes:

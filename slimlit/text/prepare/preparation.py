@@ -10,7 +10,7 @@ from slimlit.text.prepare.near_duplicates import NearDuplicates
 from slimlit.text.prepare.rules import NumCharacters, Rule
 from slimlit.text.prepare.token_settings import TokenShards, TrainedTokenizer
 
-Part = Literal["validation", "test"]
+HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Preparation:
         unit: what one document of a .txt is: the file, a paragraph (empty lines part them), or a line.
         rules: what a document must pass, in this order.
         near_duplicates: which documents count as the same; null keeps them all.
-        split: share of each held-out part; {} makes only train.
+        split: share of each held-out part, ``validation`` and ``test``; {} makes only train.
         contained: a held-out document is dropped where a training document holds this share of its n-grams; null keeps it.
         seed: another seed, other splits.
         compression: of the output files.
@@ -60,7 +60,7 @@ class Preparation:
         unit: Literal["file", "paragraph", "line"] = "file",
         rules: list[Rule] | None = None,
         near_duplicates: NearDuplicates | None = NearDuplicates(),  # noqa: B008 (frozen)
-        split: dict[Part, float] | None = None,
+        split: dict[str, float] | None = None,
         contained: float | None = 0.8,
         seed: int = 0,
         compression: Literal["none", "gz", "zst"] = "none",
@@ -86,6 +86,9 @@ class Preparation:
         self._check()
 
     def _check(self) -> None:
+        unknown = [name for name in self.split if name not in HELD_OUT]
+        if unknown:
+            raise ValueError(f"split has a part {unknown[0]!r}\nexpected shares of {' and '.join(HELD_OUT)}")
         if any(not 0.0 < share < 1.0 for share in self.split.values()) or sum(self.split.values()) >= 1.0:
             shares = ", ".join(f"{name} {share:g}" for name, share in self.split.items())
             raise ValueError(f"split is {shares}\nexpected shares above 0 that leave something for training")

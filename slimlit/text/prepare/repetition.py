@@ -61,7 +61,7 @@ class FrequentPhrase(Rule):
             held = int(times[place]) * int(lengths[start : start + size].sum())
             if times[place] > 1 and held > most * total:
                 phrase = " ".join(words[start : start + size])
-                return f"{phrase[:60]!r} {times[place]} times, {held / total:.0%} of the words' characters, expected at most {most:.0%}"
+                return f"{phrase[:60]!r} {times[place]} times, {held / total:.1%} of the words' characters, expected at most {most:.1%}"
         return None
 
 
@@ -96,7 +96,7 @@ class RepeatedPhrases(Rule):
             np.add.at(edges, starts + size, -1)
             held = int(lengths[np.cumsum(edges[:-1]) > 0].sum())
             if held > most * total:
-                return f"{held / total:.0%} of the words' characters are in repeated phrases of {size} words, expected at most {most:.0%}"
+                return f"{held / total:.1%} of the words' characters are in repeated phrases of {size} words, expected at most {most:.1%}"
         return None
 
 
@@ -110,7 +110,7 @@ def _again(what: str, parts: Sequence[str], most: float, most_characters: float)
     characters = sum(map(len, parts))
     held = sum((times - 1) * len(part) for part, times in Counter(parts).items())
     if held > most_characters * characters:
-        return f"{held / characters:.0%} of the characters are in {what} that were there before, expected at most {most_characters:.0%}"
+        return f"{held / characters:.1%} of the characters are in {what} that were there before, expected at most {most_characters:.1%}"
     return None
 
 

@@ -56,8 +56,7 @@ class Work:
             counts.add(found)
             sizes.append(found["kept"])
         if not sum(sizes):
-            rejected = {rule: taken["documents"] for rule, taken in counts.counts["rejected"].items()}
-            raise ValueError(f"no document is left of {counts.counts['read']:,}: {rejected or 'the files are empty'}")
+            raise ValueError(f"no document is left of {counts.counts['read']:,}: {_reasons(counts.counts['rejected'])}")
         return {
             **counts.counts,
             "sizes": sizes,
@@ -108,3 +107,16 @@ class Work:
     def report(self, found: dict[str, dict[str, Any]]) -> None:
         """Write the reports, the settings and the manifest beside the parts."""
         write_report(self.workplace.result, self.settings.settings(), self.files, found)
+
+
+def _reasons(rejected: dict[str, dict[str, Any]]) -> str:
+    """What took the documents, and of the rule that took most the first one."""
+    taken = {rule: found for rule, found in rejected.items() if found["documents"]}
+    if not taken:
+        return "the files are empty"
+    most = max(taken, key=lambda rule: taken[rule]["documents"])
+    first = taken[most]["samples"][0]
+    return (
+        ", ".join(f"{found['documents']:,} {rule}" for rule, found in taken.items())
+        + f"\n{first['where']}: {first['why']}"
+    )

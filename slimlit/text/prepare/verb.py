@@ -1,6 +1,8 @@
 """The verb ``prepare``: settings of a YAML file and the command line, mistakes told in a line or two."""
 
 import difflib
+import importlib
+import inspect
 import json
 import re
 import sys
@@ -25,7 +27,7 @@ def prepare(arguments: list[str]) -> int:
     parser.add_argument("-c", "--config", action="config", help="a YAML file with these settings")
     parser.add_class_arguments(Preparation, sub_configs=False)
     try:
-        chosen = parser.instantiate(parser.parse_args(arguments))
+        chosen = parser.instantiate(parser.parse_args(_together(arguments)))
         del chosen["config"]
         output = Preparation(**vars(chosen)).run()
     except jsonargparse.ArgumentError as mistake:
@@ -45,8 +47,37 @@ def prepare(arguments: list[str]) -> int:
     return 0
 
 
+def _together(arguments: list[str]) -> list[str]:
+    """The command line with all sources in one list, where they stand one after another or are named one by one."""
+    sources: list[str] = []
+    others: list[str] = []
+    reads = False
+    for word in arguments:
+        if word.startswith("-"):
+            reads = word == "--sources"
+            if word.startswith("--sources="):
+                sources.append(word.partition("=")[2])
+            elif not reads:
+                others.append(word)
+        else:
+            (sources if reads else others).append(word)
+    if len(sources) < 2:
+        return arguments
+    return [*others, "--sources", json.dumps(sources)]
+
+
 def _short(mistake: str, parser: Any) -> str:
     """The lines of the parser's message that say what is wrong, and a name near one it does not know."""
+    given = re.search(r"Problem with given class_path '(.+)':\s+Option '(\w+)' is not accepted", mistake)
+    if given:
+        module, _, name = given[1].rpartition(".")
+        known = list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+        near = difflib.get_close_matches(given[2], known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{name} takes no {given[2]!r}\n{hint}it takes: {', '.join(known) or 'nothing'}"
+    named = re.search(r'key "tokenizer":.*Expected a dot import path string: (\S+)', mistake, re.DOTALL)
+    if named:
+        return f"tokenizer trains one: {{vocab_size: 8000}}; it is {named[1]!r}\none that is there already makes shards: --shards.tokenizer {named[1]}"
     unknown = re.search(r"[Uu]nrecognized arguments?:? -*([\w.]+)|[Oo]ption '([\w.]+)' is not accepted", mistake)
     if unknown:
         name = unknown[1] or unknown[2]
