@@ -113,12 +113,12 @@ def test_unsound_tags_are_repaired_and_told() -> None:
 
 
 def test_repairs_are_told_by_the_rows_of_the_file(tmp_path: Path) -> None:
-    rows = [{"tokens": ["a"], "ner": ["O", "O"]}, {"tokens": [], "ner": []}, {"tokens": ["a"], "ner": ["I-PER"]}]
-    found = read_sentences(write_lines(tmp_path / "a.jsonl", rows), TagColumns())
-    assert found.repair("file")["repairs (row, word)"] == {"I without B": {"ner": 1, "first": [(3, 1)]}}
-    found = read_sentences(
-        write_lines(tmp_path / "b.jsonl", [*rows[:2], {"tokens": ["a"], "ner": ["foo"]}]), TagColumns()
-    )
+    left_out = [{"tokens": ["a"], "ner": ["O", "O"]}, {"tokens": [], "ner": []}]
+    unsound = {"tokens": ["a", "b", "c"], "ner": ["B-PER", "O", "I-PER"]}
+    found = read_sentences(write_lines(tmp_path / "a.jsonl", [*left_out, unsound]), TagColumns())
+    assert found.repair("file")["repairs (row, word)"] == {"I without B": {"tags": 1, "first": [(3, 3)]}}
+    no_tag = {"tokens": ["a"], "ner": ["foo"]}
+    found = read_sentences(write_lines(tmp_path / "b.jsonl", [*left_out, no_tag]), TagColumns())
     with pytest.raises(ValueError, match="row 3, token 1: 'foo' is no tag"):
         found.repair("file")
 
