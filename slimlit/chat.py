@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
         help="of a reply, at most; default: 256, or half of what the model reads where that is less",
     )
     found.add_argument("--temperature", type=float, default=0.7, help="0 takes the likeliest words; default: 0.7")
+    found.add_argument(
+        "--top_p", type=float, default=1.0, help="draw from the likeliest words with this share together"
+    )
     found.add_argument("--seed", type=int, default=0, help="of the words drawn; default: 0")
     return found
 
@@ -73,7 +76,7 @@ def chat(arguments: list[str]) -> int:
         from slimlit.models.speaker import Speaker
 
         with quiet_files():
-            speaker = Speaker(source, asked.max_new_tokens, asked.temperature, asked.seed)
+            speaker = Speaker(source, asked.max_new_tokens, asked.temperature, asked.seed, asked.top_p)
     except ValueError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         return 2

@@ -181,6 +181,7 @@ def test_ctrl_c_stops_the_reply_and_not_the_chat(
         (["--model", "BERT"], "BERT is a BertModel, which writes nothing"),
         (["--run", "taught", "--max_new_tokens", "999"], "expected fewer than the 256 tokens"),
         (["--run", "taught", "--temperature", "-1"], "temperature -1; expected 1 or more and 0 or more"),
+        (["--run", "taught", "--top_p", "0"], "top_p is 0; expected above 0"),
     ],
 )
 def test_what_cannot_be_talked_to_is_explained(

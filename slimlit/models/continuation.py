@@ -24,17 +24,21 @@ class Writing:
         max_new_tokens: at most; fewer where a stop token comes.
         stops: tokens at which a text is over; the one that came is written too.
         temperature: of the softmax that tokens are drawn from; 0 takes the likeliest.
+        top_p: tokens are drawn from the fewest likeliest that have this share together (Holtzman et al. 2020, arXiv:1904.09751).
     """
 
     max_new_tokens: int
     stops: frozenset[int]
     temperature: float = 0.0
+    top_p: float = 1.0
 
     def __post_init__(self) -> None:
         if self.max_new_tokens < 1 or self.temperature < 0.0:
             raise ValueError(
                 f"max_new_tokens is {self.max_new_tokens} and temperature {self.temperature:g}; expected 1 or more and 0 or more"
             )
+        if not 0.0 < self.top_p <= 1.0:
+            raise ValueError(f"top_p is {self.top_p:g}; expected above 0, and 1 at most")
 
 
 @dataclass
@@ -95,7 +99,7 @@ def write(
     stops = torch.tensor(sorted(how.stops), device=device)
     for number in range(how.max_new_tokens):
         drawn = None if draws is None else torch.from_numpy(draws[:, number]).to(device)
-        chosen = choose(logits, how.temperature, drawn)
+        chosen = choose(logits, how.temperature, drawn, how.top_p)
         yield torch.where(finished, FINISHED, chosen).tolist()
         finished |= torch.isin(chosen, stops)
         if bool(finished.all()) or number + 1 == how.max_new_tokens:
@@ -121,13 +125,21 @@ def write_all(
 
 
 def choose(
-    logits: Float[Tensor, "batch vocabulary"], temperature: float, draws: Float[Tensor, " batch"] | None
+    logits: Float[Tensor, "batch vocabulary"],
+    temperature: float,
+    draws: Float[Tensor, " batch"] | None,
+    top_p: float = 1.0,
 ) -> Int[Tensor, " batch"]:
-    """One token a row: the likeliest, or the one its draw falls on when all stand side by side, as wide as they are likely."""
+    """One token a row: the likeliest, or the one its draw falls on when all that may come stand side by side, as wide as they are likely."""
     if temperature == 0.0:
         return logits.argmax(dim=-1)
     assert draws is not None
-    ends = torch.softmax(logits.double() / temperature, dim=-1).cumsum(dim=-1)
+    shares = torch.softmax(logits.double() / temperature, dim=-1)
+    if top_p < 1.0:
+        likeliest, words = shares.sort(dim=-1, descending=True, stable=True)
+        before = likeliest.cumsum(dim=-1) - likeliest
+        shares = shares.scatter(-1, words, likeliest.where(before < top_p, 0.0))
+    ends = shares.cumsum(dim=-1)
     return (ends <= draws[:, None] * ends[:, -1:]).sum(dim=-1).clamp(max=logits.shape[-1] - 1)
 
 

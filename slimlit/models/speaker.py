@@ -30,12 +30,20 @@ class Speaker:
         max_new_tokens: of an answer; unless given 256, or half of the tokens the model reads where that is less.
         temperature: 0 takes the likeliest token each time.
         seed: of what is drawn.
+        top_p: tokens are drawn from the fewest likeliest that have this share together.
 
     Raises:
         ValueError: no such model, or one that is no causal language model, or cannot be talked to.
     """
 
-    def __init__(self, source: str, max_new_tokens: int | None = None, temperature: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        source: str,
+        max_new_tokens: int | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+        top_p: float = 1.0,
+    ) -> None:
         names = read_architectures(source)
         if not any(name.endswith(ENDINGS["causal_lm"]) for name in names):
             raise ValueError(
@@ -51,7 +59,7 @@ class Speaker:
         limits = (self.network.config.max_position_embeddings, self.tokenizer.model_max_length)
         self.context = min(int(limit) for limit in limits if limit)
         max_new_tokens = min(256, self.context // 2) if max_new_tokens is None else max_new_tokens
-        self.how = Writing(max_new_tokens, stop_tokens(self.network, self.tokenizer), temperature)
+        self.how = Writing(max_new_tokens, stop_tokens(self.network, self.tokenizer), temperature, top_p)
         self.num_tokens = 0  # written so far
         if max_new_tokens >= self.context:
             raise ValueError(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, PreTrainedModel
+from transformers.generation.logits_process import TopPLogitsWarper
 
 from slimlit.models.architectures import STOCK
 from slimlit.models.continuation import Memory, Writing, write, write_all
@@ -62,6 +63,16 @@ def test_words_are_drawn_as_often_as_they_are_likely() -> None:
     drawn = choose(logits, 0.5, (torch.arange(4000).double() + 0.5) / 4000)
     shares = torch.bincount(drawn, minlength=4) / 4000
     assert torch.allclose(shares, torch.softmax(logits[0] / 0.5, dim=0), atol=1 / 4000)
+
+
+def test_words_are_drawn_from_the_likeliest_that_transformers_would_draw_from() -> None:
+    from slimlit.models.continuation import choose
+
+    logits = torch.randn(50, generator=torch.Generator().manual_seed(0))
+    allowed = TopPLogitsWarper(0.6)(torch.zeros(1, 1, dtype=torch.long), logits[None] / 0.8)[0].isfinite()
+    draws = (torch.arange(20_000).double() + 0.5) / 20_000
+    drawn = choose(logits.expand(len(draws), -1), 0.8, draws, top_p=0.6)
+    assert torch.equal(torch.bincount(drawn, minlength=50) > 0, allowed)
 
 
 def test_a_remembered_beginning_changes_nothing() -> None:
