@@ -52,7 +52,10 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--temperature", type=float, default=0.7, help="0 takes the likeliest words; default: 0.7")
     found.add_argument(
-        "--top_p", type=float, default=1.0, help="draw from the likeliest words with this share together"
+        "--top_p",
+        type=float,
+        default=1.0,
+        help="draw from the likeliest words with this share together, where the temperature is above 0; default: 1",
     )
     found.add_argument("--seed", type=int, default=0, help="of the words drawn; default: 0")
     return found
@@ -105,7 +108,7 @@ class Talk:
     def __post_init__(self) -> None:
         self.is_terminal = sys.stdin.isatty()
         if not self.is_terminal and isinstance(sys.stdin, TextIOWrapper):
-            sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+            sys.stdin.reconfigure(errors="replace")
 
     def go_on(self) -> None:
         """Take turns until the input ends."""

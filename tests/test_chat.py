@@ -62,14 +62,25 @@ def test_a_student_answers_what_it_was_taught_over_several_turns(
     assert "tokens per second" in written.err
 
 
-def test_bytes_that_are_no_text_do_not_end_the_talk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"good \xff\xfe bad\n"), "utf-8", "surrogateescape"))
-    assert main(["chat", "--run", "taught", "--temperature", "0", "--max_new_tokens", "2"]) == 0
+def test_bytes_that_are_no_text_do_not_end_the_talk(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        sys,
+        "stdin",
+        io.TextIOWrapper(
+            io.BytesIO(b"good \xff\xfe bad\n/reset\nwhat colour is the snow?\n"), "utf-8", "surrogateescape"
+        ),
+    )
+    assert main(["chat", "--run", "taught", "--temperature", "0", "--max_new_tokens", "30"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first
+    assert second == "the snow is white."
 
 
 def test_a_model_that_reads_little_answers_shortly_unless_told_otherwise(toy_chat_model: Path) -> None:
     speaker = Speaker(str(toy_chat_model))
-    assert speaker.how.max_new_tokens == min(256, speaker.context // 2)
+    assert (speaker.context, speaker.how.max_new_tokens) == (256, 128)
 
 
 def test_the_test_verb_scores_replies_that_the_student_writes() -> None:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from lightning.pytorch import Trainer
 
-from experiments.smaller import Smaller
+from experiments.smaller import Smaller, write_config
 from slimlit.__main__ import main
 from slimlit.callbacks import ReplyReport
 from slimlit.data import Dialogues
@@ -42,7 +41,14 @@ WAYS: dict[str, tuple[Any, list[Any]]] = {
     "teacher, Jensen-Shannon": (JENSEN_SHANNON, []),
     "teacher, Jensen-Shannon, half of the replies its own": (JENSEN_SHANNON, [WRITES]),
 }
-SCORES = ("test/perplexity", "test/accuracy", "test/reply_rougeL", "test/reply_bleu", "test/agreement")
+SCORES = (
+    "test/perplexity",
+    "test/bits_per_byte",
+    "test/accuracy",
+    "test/reply_rougeL",
+    "test/reply_bleu",
+    "test/agreement",
+)
 
 
 def take(source: Path, target: Path, number: int) -> None:
@@ -156,9 +162,9 @@ def run() -> None:
 def train(name: str, settings: dict[str, Any], output: Path) -> None:
     """Fit and test one model, unless that is done."""
     file, place = output / f"{name}.yaml", output / name
+    write_config(file, settings)
     if (place / "reports" / "test.json").exists():
         return
-    file.write_text(yaml.safe_dump(settings, sort_keys=False))
     started = time.process_time()
     if main(["fit", "--config", str(file), "--run", str(place), "--wandb", "disabled"]):
         raise SystemExit(1)

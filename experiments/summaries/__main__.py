@@ -14,9 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from experiments.smaller import Smaller
+from experiments.smaller import Smaller, write_config
 
 HARD, SOFT = ({"class_path": f"slimlit.losses.{name}"} for name in ("VocabularyLabels", "VocabularyTargets"))
 BOTH = {
@@ -76,7 +74,7 @@ def run(asked: argparse.Namespace, name: str, model: dict[str, Any], tokenizer: 
         "trainer": trainer,
     }  # fmt: skip
     file = asked.output / f"{name}.yaml"
-    file.write_text(yaml.safe_dump(whole, sort_keys=False))
+    write_config(file, whole)
     where = ["--run", str(folder), "--wandb", "disabled"]
     if not (folder / "student").is_dir():
         call("fit", "--config", str(file), *where)

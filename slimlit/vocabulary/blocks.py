@@ -39,7 +39,7 @@ class Blocks:
         target: what they are compared with.
         counted: the tokens whose loss is asked for; others cost nothing.
         num_words: the first words, which are chosen among.
-        budget: MiB of logits to hold at once; 64 unless given, or the room of 256 tokens where that is more.
+        budget: MiB of logits to hold at once; the room of 256 tokens unless given, or 64 where that is more.
         whole_examples: never divide an example between two blocks, whatever the budget.
     """
 

@@ -34,7 +34,7 @@ def vocabulary_cross_entropy(
         labels: the word each token has to say; -100 where none is asked for.
         label_smoothing: ``s``, 0 to 1.
         num_words: the first words, which are chosen among; all unless given.
-        budget: MiB of logits to hold at once; 64 unless given, or the room of 256 tokens where that is more.
+        budget: MiB of logits to hold at once; the room of 256 tokens unless given, or 64 where that is more.
     """
     target = LabelTarget(labels.clamp(min=0), label_smoothing)
     return over_words(hidden, weight, bias, target, labels != NOT_COUNTED, num_words or len(weight), budget)
@@ -79,7 +79,7 @@ def vocabulary_divergence(
         divergence: which.
         beta: of ``jensen-shannon``, between 0 and 1, both left out.
         num_words: the first words, which both know; needed where one has more rows than the other (padding).
-        budget: MiB of logits to hold at once; 64 unless given, or the room of 256 tokens where that is more.
+        budget: MiB of logits to hold at once; the room of 256 tokens unless given, or 64 where that is more.
         labels: the word each counted token has to say.
         label_share: ``a``.
 
@@ -121,7 +121,7 @@ def top_k_divergence(
         counted: the tokens that are compared.
         temperature: ``tau``.
         num_words: the first words, which are chosen among; all unless given.
-        budget: MiB of logits to hold at once; 64 unless given, or the room of 256 tokens where that is more.
+        budget: MiB of logits to hold at once; the room of 256 tokens unless given, or 64 where that is more.
     """
     return over_words(hidden, weight, bias, TopTarget(top, temperature), counted, num_words or len(weight), budget)
 

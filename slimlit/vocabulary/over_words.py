@@ -43,7 +43,7 @@ def over_words(
         target: what each token is compared with.
         counted: the tokens whose loss is asked for.
         num_words: the first words, which are chosen among; what lies beyond is padding.
-        budget: MiB; 64 unless given, or the room of 256 tokens where that is more.
+        budget: MiB; the room of 256 tokens unless given, or 64 where that is more.
     """
     # TorchFunctionModes, such as the recording of private training, see this call whole
     given = (hidden, weight)

@@ -29,7 +29,7 @@ def top_words(
         k: words to keep.
         temperature: ``tau``; the left-over probability holds for it alone.
         num_words: the first words, which are chosen among; all unless given.
-        budget: MiB of logits to hold at once; 64 unless given, or the room of 256 tokens where that is more.
+        budget: MiB of logits to hold at once; the room of 256 tokens unless given, or 64 where that is more.
 
     Raises:
         ValueError: ``k`` is not among 1 to the number of words.

@@ -68,11 +68,14 @@ def test_words_are_drawn_as_often_as_they_are_likely() -> None:
 def test_words_are_drawn_from_the_likeliest_that_transformers_would_draw_from() -> None:
     from slimlit.models.continuation import choose
 
-    logits = torch.randn(50, generator=torch.Generator().manual_seed(0))
-    allowed = TopPLogitsWarper(0.6)(torch.zeros(1, 1, dtype=torch.long), logits[None] / 0.8)[0].isfinite()
+    two = torch.randn(2, 50, generator=torch.Generator().manual_seed(0))
+    expected = torch.softmax(TopPLogitsWarper(0.6)(torch.zeros(2, 1, dtype=torch.long), two / 0.8), dim=-1)
     draws = (torch.arange(20_000).double() + 0.5) / 20_000
-    drawn = choose(logits.expand(len(draws), -1), 0.8, draws, top_p=0.6)
-    assert torch.equal(torch.bincount(drawn, minlength=50) > 0, allowed)
+    drawn = choose(two.repeat_interleave(20_000, dim=0), 0.8, draws.repeat(2), top_p=0.6).view(2, -1)
+    for row in range(2):
+        shares = torch.bincount(drawn[row], minlength=50) / 20_000
+        assert torch.equal(shares > 0, expected[row] > 0)
+        assert torch.allclose(shares, expected[row], atol=2 / 20_000)
 
 
 def test_a_remembered_beginning_changes_nothing() -> None:

@@ -296,7 +296,10 @@ def test_a_mistake_is_told_in_few_lines(
     assert not (tmp_path / "out.unfinished").exists()
 
 
-@pytest.mark.parametrize("way", ["{0} {1}", "{0} --sources {1}", "[{0},{1}]"])
+@pytest.mark.parametrize(
+    "way",
+    ["{0} {1}", "{0} --sources {1}", "[{0},{1}]", "[{0}] {1}", "{0} --sources+={1}", "{0} --seed 0 --sources+ {1}"],
+)
 def test_several_sources_are_all_read(way: str, corpus: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("A document of its own, in another file. " * 8)
@@ -333,6 +336,16 @@ def test_a_file_without_the_column_is_refused_beside_others_that_need_none(
     options = ["--text_column", "body", "--output", str(tmp_path / "out")]
     assert main(["prepare", "--sources", str(tmp_path), *options]) == 2
     assert "corpus.jsonl: no text in 'body'" in capsys.readouterr().err
+
+
+def test_a_record_or_two_without_text_do_not_stop_the_others(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.jsonl").write_text('{"text": null}\n{"body": "other"}\n{"body": "other"}\n')
+    assert main(["prepare", "--sources", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    broken = json.loads((tmp_path / "out" / "report.json").read_text())["rejected"]["Broken"]
+    assert [one["why"] for one in broken["samples"]] == [
+        "NoneType in 'text', expected text",
+        *["no text in 'text'; it has: body"] * 2,
+    ]
 
 
 def test_the_settings_written_beside_the_data_make_it_again(corpus: Path, tmp_path: Path) -> None:

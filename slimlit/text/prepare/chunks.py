@@ -3,19 +3,21 @@
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from slimlit.text.prepare.documents import Broken, Document, Files, Raw, parse, size_of
+from slimlit.text.prepare.documents import NO_COLUMN, Broken, Document, Files, Raw, parse, size_of
 from slimlit.text.prepare.reading import Reading, tidy
 from slimlit.text.prepare.rules import Rule
 from slimlit.text.prepare.sketches import sketch
 from slimlit.text.prepare.workplace import Workplace, write_bytes
 
 NUM_SAMPLES = 5  # rejected documents shown of each rule
+FEW = 2  # records without the text column that a file may begin with
 _SHOWN = 200  # characters of each
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
@@ -131,10 +133,15 @@ class ReadChunk:
         write_bytes(self.workplace.chunk(number, "json"), summary)  # the last: the chunk is whole
 
     def _check_column(self, found: list[Document | Broken | None]) -> None:
-        """Refuse a wrong name of the text column before a whole corpus is counted as broken."""
+        """Refuse a wrong name of the text column before a whole corpus, or a whole file of it, is counted as broken.
+
+        A record or two without the column are no reason where other files have it.
+        """
         well = {one.file for one in found if isinstance(one, Document)}
-        for one in found:
-            if isinstance(one, Broken) and one.why.startswith("no text in") and one.file not in well:
+        lacking = [one for one in found if isinstance(one, Broken) and one.why.startswith(NO_COLUMN)]
+        times = Counter(one.file for one in lacking)
+        for one in lacking:
+            if not well or (one.file not in well and times[one.file] > FEW):
                 raise ValueError(f"{self.files.name(one.file)}: {one.why}\nname it: --text_column COLUMN")
 
 

@@ -35,6 +35,9 @@ class Document(NamedTuple):
     fields: dict[str, Any]
 
 
+NO_COLUMN = "no text in"
+
+
 class Broken(NamedTuple):
     """What should have been a document, and why it is none."""
 
@@ -159,9 +162,11 @@ def parse(raw: Raw, text_column: str) -> Document | Broken | None:
             return Broken(raw.file, raw.number, f"no JSON: {str(problem)[:100]}")
         if not isinstance(record, dict):
             return Broken(raw.file, raw.number, f"{type(record).__name__}, expected an object")
-    text = record.pop(text_column, None)
+    if text_column not in record:
+        return Broken(raw.file, raw.number, f"{NO_COLUMN} {text_column!r}; it has: {', '.join(record)[:200]}")
+    text = record.pop(text_column)
     if not isinstance(text, str):
-        return Broken(raw.file, raw.number, f"no text in {text_column!r}; it has: {', '.join(record)[:200]}")
+        return Broken(raw.file, raw.number, f"{type(text).__name__} in {text_column!r}, expected text")
     return Document(raw.file, raw.number, text, record)
 
 

@@ -8,6 +8,8 @@ import re
 import sys
 from typing import Any
 
+import yaml
+
 from slimlit.text.prepare.preparation import Preparation, path_of
 from slimlit.text.prepare.rules import Rule
 
@@ -48,22 +50,29 @@ def prepare(arguments: list[str]) -> int:
 
 
 def _together(arguments: list[str]) -> list[str]:
-    """The command line with all sources in one list, where they stand one after another or are named one by one."""
+    """The command line with all sources in one list, where the first stands: one after another, or named one by one."""
     sources: list[str] = []
     others: list[str] = []
-    reads = False
+    place, reads = 0, False
     for word in arguments:
-        if word.startswith("-"):
-            reads = word == "--sources"
-            if word.startswith("--sources="):
-                sources.append(word.partition("=")[2])
-            elif not reads:
-                others.append(word)
+        name, is_whole, value = word.partition("=")
+        if name in ("--sources", "--sources+"):
+            place = place if sources or reads else len(others)
+            reads = True
+            words = [value] if is_whole else []
+        elif word.startswith("-"):
+            reads, words = False, []
+            others.append(word)
+        elif reads:
+            words = [word]
         else:
-            (sources if reads else others).append(word)
+            words = []
+            others.append(word)
+        for one in words:
+            sources += yaml.safe_load(one) if one.startswith("[") else [one]
     if len(sources) < 2:
         return arguments
-    return [*others, "--sources", json.dumps(sources)]
+    return [*others[:place], "--sources", json.dumps(sources), *others[place:]]
 
 
 def _short(mistake: str, parser: Any) -> str:
