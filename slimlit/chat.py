@@ -83,6 +83,8 @@ def chat(arguments: list[str]) -> int:
     except ValueError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         return 2
+    if asked.top_p < 1.0 and asked.temperature == 0.0:
+        print("--top_p has no effect with --temperature 0, which takes the likeliest words", file=sys.stderr)
     talk = Talk(speaker, system)
     try:
         talk.go_on()

@@ -72,8 +72,10 @@ def test_bytes_that_are_no_text_do_not_end_the_talk(
             io.BytesIO(b"good \xff\xfe bad\n/reset\nwhat colour is the snow?\n"), "utf-8", "surrogateescape"
         ),
     )
-    assert main(["chat", "--run", "taught", "--temperature", "0", "--max_new_tokens", "30"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    assert main(["chat", "--run", "taught", "--temperature", "0", "--top_p", "0.5", "--max_new_tokens", "30"]) == 0
+    told = capsys.readouterr()
+    assert "--top_p has no effect with --temperature 0" in told.err
+    first, second = told.out.splitlines()
     assert first
     assert second == "the snow is white."
 
