@@ -24,6 +24,11 @@ from tests.browser import NAMES, Browser, find_browser
 multiprocessing.set_forkserver_preload(["lightning.pytorch", "transformers", "slimlit.tasks", "slimlit.callbacks"])
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The README's commands first, which take a minute: at the end one process would wait for the other."""
+    items.sort(key=lambda item: "test_readme" not in item.nodeid)
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIMLIT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
