@@ -311,6 +311,16 @@ def test_several_sources_are_all_read(way: str, corpus: Path, tmp_path: Path) ->
     assert report["read"] == json.loads((tmp_path / "one" / "report.json").read_text())["read"] + 1
 
 
+def test_sources_may_be_added_to_those_of_a_config(corpus: Path, tmp_path: Path) -> None:
+    config = tmp_path / "prepare.yaml"
+    config.write_text(yaml.safe_dump({"sources": [str(corpus)], "output": str(tmp_path / "out")}))
+    others = [tmp_path / name for name in ("a.txt", "b.txt")]
+    for other in others:
+        other.write_text(f"A document of its own, in the file {other.name}. " * 8)
+    assert main(["prepare", "--config", str(config), "--sources+", *map(str, others)]) == 0
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["files"] == 3
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

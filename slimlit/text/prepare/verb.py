@@ -53,26 +53,25 @@ def _together(arguments: list[str]) -> list[str]:
     """The command line with all sources in one list, where the first stands: one after another, or named one by one."""
     sources: list[str] = []
     others: list[str] = []
-    place, reads = 0, False
+    first, place, reads = "", 0, False
     for word in arguments:
-        name, is_whole, value = word.partition("=")
+        name, _, value = word.partition("=")
         if name in ("--sources", "--sources+"):
-            place = place if sources or reads else len(others)
+            if not first:
+                first, place = name, len(others)  # with + they come after those of a config
             reads = True
-            words = [value] if is_whole else []
+            word = value
         elif word.startswith("-"):
-            reads, words = False, []
+            reads = False
+        if not reads:
             others.append(word)
-        elif reads:
-            words = [word]
-        else:
-            words = []
-            others.append(word)
-        for one in words:
-            sources += yaml.safe_load(one) if one.startswith("[") else [one]
+        elif re.fullmatch(r"\[[^\[\]{}\"']*\]", word):
+            sources += yaml.safe_load(word)
+        elif word:
+            sources.append(word)
     if len(sources) < 2:
         return arguments
-    return [*others[:place], "--sources", json.dumps(sources), *others[place:]]
+    return [*others[:place], first, json.dumps(sources), *others[place:]]
 
 
 def _short(mistake: str, parser: Any) -> str:
